@@ -1,0 +1,273 @@
+//! The pipeline file, key for key, and the plan that it is checked into.
+//!
+//! The types of this file mirror the TOML: every table refuses unknown keys, nothing is flattened or untagged, and the
+//! doc comments are the reference. [`check`] turns a file into a [`Plan`], or into every complaint at once; reading the
+//! files that the pipeline names is left to the modules that use them.
+
+pub mod check;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `[source]`: where the pages come from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceTable {
+    /// Archives: paths and globs, relative to the pipeline file. They are read in the order given, a glob's in the order
+    /// of their names.
+    pub archives: Vec<String>,
+    /// The types of WARC records that are pages: `response` (captures) and `conversion` (the texts of WET files).
+    #[serde(default = "default_records")]
+    pub records: Vec<String>,
+    /// How many archives are read at once.
+    #[serde(default = "default_archives_at_once")]
+    pub at_once: NonZeroU32,
+}
+
+fn default_records() -> Vec<String> {
+    vec!["response".to_owned(), "conversion".to_owned()]
+}
+
+/// Two: while the last pages of one archive wait for a model, the next one is read already.
+fn default_archives_at_once() -> NonZeroU32 {
+    const { NonZeroU32::new(2).expect("2 is not 0") }
+}
+
+/// `[models.NAME]`: a language model that stages may ask.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelTable {
+    /// The base URL of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. Either this or `embedded`.
+    pub endpoint: Option<String>,
+    /// A model that runs inside the process: `smollm2-135m-instruct`.
+    pub embedded: Option<String>,
+    /// The model's name at the endpoint.
+    pub model: Option<String>,
+    /// Where the endpoint's key is: `{ env = "NAME" }` or `{ file = "PATH" }`. The key itself never stands here.
+    pub key: Option<KeyTable>,
+    /// The server's limit on requests; none by default.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// The server's limit on tokens, prompts and replies together; none by default.
+    pub tokens_per_minute: Option<NonZeroU32>,
+    /// How many calls may be under way at once.
+    pub in_flight: Option<NonZeroU32>,
+    /// Dollars per million tokens, for the report; unknown by default.
+    pub price: Option<PriceTable>,
+    /// Seconds until a call that has sent nothing is given up.
+    pub timeout_seconds: Option<NonZeroU32>,
+    /// Seconds that a model may be out of order before the run stops; what was done is kept.
+    pub patience_seconds: Option<NonZeroU32>,
+    /// The context of the embedded model in tokens, for each call.
+    pub context: Option<NonZeroU32>,
+}
+
+/// Where a key is.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyTable {
+    /// An environment variable.
+    pub env: Option<String>,
+    /// A file whose first line is the key.
+    pub file: Option<PathBuf>,
+}
+
+/// Dollars per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PriceTable {
+    pub input: f64,
+    pub output: f64,
+}
+
+/// `[[stages]]`: one stage; pages pass them in the order of the file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StageTable {
+    /// A built-in stage, or the path of a `.wasm` component relative to the pipeline file.
+    pub plugin: String,
+    /// The stage's own settings; `palimpsest check` shows what it accepts.
+    #[serde(default)]
+    pub settings: toml::Table,
+    /// Models that the stage may ask, by name. By default those that its settings name under `model`.
+    pub models: Option<Vec<String>>,
+    /// Files that the stage may read, by the name that it knows them by.
+    #[serde(default)]
+    pub files: BTreeMap<String, FileTable>,
+    /// `reuse` keeps an instance for many documents, `fresh` makes a new one for each.
+    #[serde(default)]
+    pub isolation: Isolation,
+    /// Milliseconds of computing for one call.
+    pub timeout_ms: Option<NonZeroU32>,
+    /// MiB of memory for one instance.
+    pub memory_mb: Option<NonZeroU32>,
+    /// How often the stage may ask for one document.
+    pub rounds: Option<NonZeroU32>,
+    /// How many prompts one round may have.
+    pub prompts: Option<NonZeroU32>,
+    /// The share of documents that may fail in this stage before the run stops, once 100 have been tried.
+    pub max_failed: Option<f64>,
+}
+
+/// A file that a stage may read.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileTable {
+    /// Relative to the pipeline file.
+    pub path: PathBuf,
+    /// What the file must be, as hexadecimal digits; a file that differs stops the run before it begins.
+    pub sha256: Option<String>,
+}
+
+/// How long an instance of a stage lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    #[default]
+    Reuse,
+    Fresh,
+}
+
+/// `[sink]`: where the rows go.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SinkTable {
+    /// A folder, relative to the folder in which the command is run.
+    pub path: PathBuf,
+    /// `jsonl.zst`.
+    #[serde(default)]
+    pub format: Format,
+    /// Whether rejected documents are written beside the rows, with stage, reason and text.
+    #[serde(default = "default_rejects")]
+    pub rejects: bool,
+}
+
+fn default_rejects() -> bool {
+    true
+}
+
+/// The format of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum Format {
+    /// One JSON object a line, in zstd frames.
+    #[default]
+    #[serde(rename = "jsonl.zst")]
+    JsonlZst,
+}
+
+/// `[run]`: how much of the machine the run takes. Nothing here changes what is written.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunTable {
+    /// Threads that run stages; as many as the machine has cores by default.
+    pub workers: Option<NonZeroU32>,
+    /// How many pages may be between the source and the sink.
+    pub pages_in_flight: Option<NonZeroU32>,
+    /// The journal of replies; `journal.sqlite` beside the pipeline's output by default.
+    pub journal: Option<PathBuf>,
+}
+
+/// What a run does, checked and with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub name: String,
+    /// Mixed into every prompt's seed.
+    pub seed: u64,
+    pub source: SourcePlan,
+    pub models: Vec<ModelPlan>,
+    pub stages: Vec<StagePlan>,
+    pub sink: SinkPlan,
+    pub run: RunPlan,
+}
+
+#[derive(Debug, Clone)]
+pub struct SourcePlan {
+    pub archives: Vec<PathBuf>,
+    pub records: Vec<String>,
+    pub at_once: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct ModelPlan {
+    pub name: String,
+    pub backend: Backend,
+    pub requests_per_minute: Option<NonZeroU32>,
+    pub tokens_per_minute: Option<NonZeroU32>,
+    pub in_flight: usize,
+    pub price: Option<PriceTable>,
+    pub timeout: Duration,
+    pub patience: Duration,
+}
+
+/// Who answers for a model.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    Endpoint { url: String, model: String, key: Option<Secret> },
+    Embedded { name: String, context: u32 },
+}
+
+#[derive(Debug, Clone)]
+pub struct StagePlan {
+    /// `plugin` of the file, for messages.
+    pub plugin: String,
+    /// The stage's name in the report: the plugin's, with its place where there are several.
+    pub name: String,
+    pub component: Component,
+    /// JSON, as the plugin's `configure` gets it.
+    pub settings: String,
+    pub models: Vec<String>,
+    pub files: BTreeMap<String, FileTable>,
+    pub isolation: Isolation,
+    pub timeout: Duration,
+    pub memory_bytes: usize,
+    pub rounds: usize,
+    pub prompts: usize,
+    pub max_failed: f64,
+}
+
+/// Where a stage's code is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Component {
+    BuiltIn(String),
+    File(PathBuf),
+}
+
+#[derive(Debug, Clone)]
+pub struct SinkPlan {
+    pub path: PathBuf,
+    pub format: Format,
+    pub rejects: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct RunPlan {
+    pub workers: usize,
+    pub pages_in_flight: usize,
+    pub journal: PathBuf,
+}
+
+/// A key. It prints as `…`, so that no log, report or panic can show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(key: String) -> Self {
+        Self(key)
+    }
+
+    /// The key itself, for the one header that carries it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
