@@ -1,1 +1,312 @@
-//! plugins/extract
+//! The built-in stage `extract`: a captured page in, its main text out.
+//!
+//! It judges what a page is, never whether its text is any good: that is for the stages after it.
+
+mod article;
+mod guard;
+mod media;
+mod text;
+
+use palimpsest_plugin::{Column, Draft, Kind, Outcome, Page, Stage, column};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use article::Method;
+use media::{Claim, Media};
+
+/// Nearly all pages are under 2 MiB; what is over 4 is a listing or a data dump.
+const DEFAULT_MAX_BYTES: u64 = 4 << 20;
+
+/// Shorter texts are captions and error messages. Chinese says a sentence in as much.
+const DEFAULT_MIN_CHARS: u64 = 50;
+
+/// Settings of the stage `extract`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// A page of more bytes, decoded to UTF-8, is dropped as `too_large` before it is parsed.
+    pub max_bytes: u64,
+    /// A page whose text has fewer characters is dropped as `too_short`; 0 keeps every page that has any text.
+    pub min_chars: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_bytes: DEFAULT_MAX_BYTES, min_chars: DEFAULT_MIN_CHARS }
+    }
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct Extract {
+    max_bytes: usize,
+    min_chars: usize,
+}
+
+/// Why a page has no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reject {
+    HttpStatus,
+    NotHtml,
+    NotText,
+    TooLarge,
+    Unparsed(guard::Reject),
+    NoText,
+    TooShort,
+}
+
+impl Reject {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::HttpStatus => "http_status",
+            Self::NotHtml => "not_html",
+            Self::NotText => "not_text",
+            Self::TooLarge => "too_large",
+            Self::Unparsed(reject) => reject.reason(),
+            Self::NoText => "no_text",
+            Self::TooShort => "too_short",
+        }
+    }
+}
+
+impl Stage for Extract {
+    const NAME: &'static str = "extract";
+    const SUMMARY: &'static str = "finds the main text of an HTML page; plain text passes";
+    type Settings = Settings;
+
+    fn configure(settings: Settings) -> Result<Self, String> {
+        if settings.max_bytes == 0 {
+            return Err("max_bytes: 0 would drop every page; leave it out for 4 MiB".to_owned());
+        }
+        // On a machine whose pages cannot be that large there is nothing to limit.
+        Ok(Self {
+            max_bytes: usize::try_from(settings.max_bytes).unwrap_or(usize::MAX),
+            min_chars: usize::try_from(settings.min_chars).unwrap_or(usize::MAX),
+        })
+    }
+
+    fn columns(&self) -> Vec<Column> {
+        vec![column("title", Kind::Text), column("html_lang", Kind::Text), column("extractor", Kind::Text)]
+    }
+
+    async fn process(&self, page: &Page<'_>) -> Result<Outcome, String> {
+        Ok(match self.extract(page) {
+            Ok(draft) => Outcome::keep(draft),
+            Err(reject) => Outcome::drop(reject.reason()),
+        })
+    }
+}
+
+impl Extract {
+    fn extract(&self, page: &Page<'_>) -> Result<Draft, Reject> {
+        // 0: the capture is no HTTP response, like the records of WET files.
+        if !matches!(page.status(), 0 | 200) {
+            return Err(Reject::HttpStatus);
+        }
+        let claim = media::claimed(page.header("Content-Type").as_deref());
+        if claim == Claim::Other {
+            return Err(Reject::NotHtml);
+        }
+        let source = page.html().ok_or(Reject::NotText)?;
+        if self.max_bytes < source.len() {
+            return Err(Reject::TooLarge);
+        }
+        let media = match claim {
+            Claim::Is(media) => media,
+            Claim::Unclear => media::sniffed(&source).ok_or(Reject::NotHtml)?,
+            Claim::Other => return Err(Reject::NotHtml),
+        };
+        let draft = match media {
+            Media::Html => html(&source)?,
+            Media::Plain => Draft::new().text(text::from_plain(&source)).with("extractor", "plain"),
+        };
+        let text = draft.text.as_deref().unwrap_or_default();
+        if text.is_empty() {
+            return Err(Reject::NoText);
+        }
+        // Only as many characters are counted as it takes.
+        if text.chars().take(self.min_chars).count() < self.min_chars {
+            return Err(Reject::TooShort);
+        }
+        Ok(draft)
+    }
+}
+
+fn html(source: &str) -> Result<Draft, Reject> {
+    guard::check(source).map_err(Reject::Unparsed)?;
+    let article = article::find(source).ok_or(Reject::NoText)?;
+    let mut draft = Draft::new().text(article.text);
+    if let Some(title) = article.title {
+        draft = draft.with("title", title);
+    }
+    if let Some(lang) = article.lang {
+        draft = draft.with("html_lang", lang);
+    }
+    Ok(draft.with(
+        "extractor",
+        match article.method {
+            Method::Readability => "readability",
+            Method::Body => "body",
+        },
+    ))
+}
+
+palimpsest_plugin::register!(Extract);
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use palimpsest_plugin::Value;
+    use palimpsest_plugin::testing::{self, TestPage, Verdict, document, html};
+
+    use super::*;
+
+    const PROSE: &str = "The river had been rising since the morning, and by noon the lower fields were gone. \
+                         People carried what they could up to the church, which stands higher than the rest.";
+
+    fn stage() -> Extract {
+        Extract::configure(Settings::default()).unwrap()
+    }
+
+    fn article(inside: &str) -> TestPage {
+        html(&format!(
+            "<html lang=en><head><title>The river</title></head><body><nav><a href=/>Home</a></nav>\
+             <article><p>{PROSE}</p>{inside}<p>{PROSE}</p></article></body></html>"
+        ))
+    }
+
+    /// The word that the page is dropped under, or its text.
+    fn outcome(page: &TestPage) -> Result<String, String> {
+        match testing::run(&stage(), page, &[]).unwrap() {
+            Verdict::Emit(drafts) => Ok(drafts[0].text.clone().unwrap()),
+            Verdict::Drop(reason) => Err(reason),
+            Verdict::Ask(_) => panic!("asks nothing"),
+        }
+    }
+
+    #[track_caller]
+    fn dropped(page: TestPage, reason: &str) {
+        assert_eq!(outcome(&page), Err(reason.to_owned()));
+    }
+
+    #[track_caller]
+    fn kept(page: TestPage, text: &str) {
+        assert_eq!(outcome(&page), Ok(text.to_owned()));
+    }
+
+    fn typed(content_type: &str, body: &str) -> TestPage {
+        TestPage { headers: vec![("content-type".to_owned(), content_type.to_owned())], ..html(body) }
+    }
+
+    #[test]
+    fn pages_that_are_no_text_are_dropped() {
+        let page = article("");
+        dropped(TestPage { status: 404, ..page.clone() }, "http_status");
+        dropped(TestPage { status: 206, ..page.clone() }, "http_status");
+        dropped(typed("image/png", "x"), "not_html");
+        dropped(typed("application/octet-stream", "%PDF-1.7"), "not_html");
+        dropped(typed("text/xml", "<rss></rss>"), "not_html");
+        dropped(TestPage { body: vec![0xff, 0xfe, 0xff], ..page }, "not_text");
+        dropped(html(""), "no_text");
+        dropped(html("<html><body><img src=x></body></html>"), "no_text");
+        dropped(typed("text/plain", " \n\n"), "no_text");
+        dropped(typed("text/plain", "Not found."), "too_short");
+        dropped(html(&" ".repeat(5 << 20)), "too_large");
+    }
+
+    #[test]
+    fn pages_become_text() {
+        let text = format!("{PROSE}\n\n{PROSE}");
+        kept(article(""), &text);
+        kept(TestPage { headers: Vec::new(), ..article("") }, &text);
+        kept(TestPage { status: 0, headers: Vec::new(), ..article("") }, &text);
+        kept(article("<ul><li>one</li><li>two</li></ul>"), &format!("{PROSE}\n\n- one\n- two\n\n{PROSE}"));
+        kept(article("<pre>if x:\n    y()</pre>"), &format!("{PROSE}\n\nif x:\n    y()\n\n{PROSE}"));
+        kept(
+            article("<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>"),
+            &format!("{PROSE}\n\na | b\n1 | 2\n\n{PROSE}"),
+        );
+        kept(
+            typed("text/plain; charset=utf-8", &format!("{PROSE}  \r\n\r\n\r\n<b>")),
+            &format!("{PROSE}\n\n<b>"),
+        );
+        kept(TestPage { status: 0, headers: Vec::new(), ..html(PROSE) }, PROSE);
+    }
+
+    #[test]
+    fn where_nothing_scores_as_an_article_the_rest_is_taken() {
+        let unscripted = format!("<body><noscript><ul><li>{PROSE}<li>{PROSE}</ul></noscript></body>");
+        kept(html(&unscripted), &format!("- {PROSE}\n- {PROSE}"));
+        dropped(
+            html("<body><noscript><p>Please switch on scripts to see this.</p></noscript></body>"),
+            "no_text",
+        );
+    }
+
+    #[test]
+    fn fields_tell_of_the_page() {
+        let Verdict::Emit(drafts) = testing::run(&stage(), &article(""), &[]).unwrap() else {
+            panic!("emits")
+        };
+        let fields: Vec<_> =
+            drafts[0].fields.iter().map(|field| (field.name.as_str(), &field.value)).collect();
+        let columns: Vec<_> = stage().columns().into_iter().map(|column| column.name).collect();
+        assert_eq!(columns, ["title", "html_lang", "extractor"]);
+        for (field, (name, text)) in
+            fields.iter().zip([("title", "The river"), ("html_lang", "en"), ("extractor", "readability")])
+        {
+            assert!(field.0 == name && matches!(field.1, Value::Text(value) if value == text), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        assert!(Extract::configure(Settings { max_bytes: 0, ..Settings::default() }).is_err());
+        let small = Extract::configure(Settings { max_bytes: 100, min_chars: 0 }).unwrap();
+        let Verdict::Drop(reason) = testing::run(&small, &article(""), &[]).unwrap() else { panic!("drops") };
+        assert_eq!(reason, "too_large");
+        let Verdict::Emit(_) = testing::run(&small, &typed("text/plain", "x"), &[]).unwrap() else {
+            panic!("emits")
+        };
+        let empty = document("");
+        assert_eq!(outcome(&empty), Err("no_text".to_owned()));
+    }
+
+    /// Pages made to be expensive. The time is far above what they take, and far below what they would take unguarded.
+    #[track_caller]
+    fn quick(page: &str, expected: Option<&str>) {
+        let start = Instant::now();
+        let page = html(page);
+        let first = outcome(&page);
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        if let Some(reason) = expected {
+            assert_eq!(first, Err(reason.to_owned()));
+        }
+        assert_eq!(outcome(&page), first, "the same page, the same answer");
+    }
+
+    #[test]
+    fn hostile_pages_are_quick() {
+        let attributes: String = (0..50_000).map(|n| format!(" a{n}=1")).collect();
+        let fonts: String = (0..120).map(|n| format!("<font size={n}>")).collect();
+        quick(&"<div>".repeat(50_000), Some("too_deep"));
+        quick(&"<b><i>".repeat(10_000), Some("too_deep"));
+        quick(&format!("<p{attributes}>{PROSE}"), Some("too_complex"));
+        quick(&format!("<p>{fonts}{}", "<p>x".repeat(200_000)), Some("too_complex"));
+        quick(&"<p>".repeat(1_000_000), Some("too_complex"));
+        quick(&format!("<p title='{}'>{PROSE}</p>", "x".repeat(1 << 20)), None);
+        quick(&format!("<article><p>{}</p></article>", "word ".repeat(200_000)), None);
+        quick(&format!("<p>{}</p>", "x".repeat(1 << 20)), None);
+        quick(&format!("<p>{PROSE}\0\0{}</p>", "&#xD800;&#0;&#x110000;".repeat(10_000)), None);
+        quick(&"<table><tr><td>x".repeat(100), None);
+        quick(&format!("<table>{}</table>", "<tr><td>cell<td>cell".repeat(40_000)), None);
+        quick(&format!("<div>{}</div>", "<a href=x>link</a> ".repeat(50_000)), None);
+        quick(&"<".repeat(1 << 20), None);
+        quick(&"</".repeat(1 << 19), None);
+        quick(&"<!--".repeat(1 << 18), None);
+        quick(&"<script>".repeat(1 << 17), None);
+        quick(&"&".repeat(1 << 20), Some("too_complex"));
+        quick(&format!("{}{}", "<div>".repeat(200), "</div>".repeat(200)).repeat(200), Some("too_complex"));
+    }
+}

@@ -55,7 +55,8 @@ pub(crate) fn drive(
             return Err("the stage waits for something that is no prompt".to_owned());
         }
         if rounds.replies.len() == rounds.open {
-            let asked = rounds.prompts.split_off(rounds.open);
+            let open = rounds.open;
+            let asked = rounds.prompts.split_off(open);
             return Ok(Verdict::Ask(asked));
         }
         if rounds.replies.len() < reached {
@@ -140,7 +141,8 @@ mod tests {
 
         async fn process(&self, page: &Page<'_>) -> Result<Outcome, String> {
             let mut first = pin!(async {
-                let heard = page.ask(prompt("m", "a".to_owned(), 1)).await.map_err(|error| format!("{error:?}"))?;
+                let heard =
+                    page.ask(prompt("m", "a".to_owned(), 1)).await.map_err(|error| format!("{error:?}"))?;
                 page.ask(prompt("m", format!("a after {}", heard.text), 1))
                     .await
                     .map_err(|error| format!("{error:?}"))
@@ -186,6 +188,36 @@ mod tests {
         let heard = [reply("one"), reply("two"), reply("three")];
         let Verdict::Emit(drafts) = run(&Joined, &page, &heard).unwrap() else { panic!("emits") };
         assert_eq!(drafts[0].text.as_deref(), Some("three two"));
+    }
+
+    /// Asks for every word of the text at once, then says what it heard.
+    struct Together;
+
+    impl Stage for Together {
+        const NAME: &'static str = "together";
+        const SUMMARY: &'static str = "asks for all words at once";
+        type Settings = ();
+
+        fn configure(_settings: ()) -> Result<Self, String> {
+            Ok(Self)
+        }
+
+        async fn process(&self, page: &Page<'_>) -> Result<Outcome, String> {
+            let words = page.text().split_whitespace();
+            let heard = page.ask_all(words.map(|word| prompt("m", word.to_owned(), 1)).collect()).await;
+            let heard: Vec<_> =
+                heard.into_iter().map(|reply| reply.map_or("-".to_owned(), |reply| reply.text)).collect();
+            Ok(Outcome::keep(Draft::new().text(heard.join(" "))))
+        }
+    }
+
+    #[test]
+    fn asks_for_several_keep_their_order_and_asks_for_none_do_not_wait() {
+        let emitted = |text: &str| super::Verdict::Emit(vec![Draft::new().text(text)]);
+        assert_eq!(users(run(&Together, &document("a b c"), &[]).unwrap()), ["a", "b", "c"]);
+        let heard = [reply("one"), Err(crate::Failure::OverBudget), reply("three")];
+        assert_eq!(run(&Together, &document("a b c"), &heard).unwrap(), emitted("one - three"));
+        assert_eq!(run(&Together, &document(" "), &[]).unwrap(), emitted(""));
     }
 
     #[test]

@@ -52,7 +52,9 @@
 //! disk, no network, no other page.
 
 mod ask;
-mod bindings;
+#[doc(hidden)]
+pub mod bindings;
+mod fence;
 mod page;
 pub mod testing;
 
@@ -66,6 +68,7 @@ pub use bindings::palimpsest::plugin::models::Label;
 pub use bindings::palimpsest::plugin::types::{
     Column, Document, Draft, Failure, Field, Finish, Kind, Prompt, Reply, Shape, Span, Value,
 };
+pub use fence::{fence, seed};
 pub use page::Page;
 
 /// What a [`Stage`] says of a page.
@@ -261,11 +264,16 @@ pub mod glue {
     use crate::page::Imports;
     use crate::{Column, Document, Failure, Page, Reply, Stage, ask};
 
-    pub fn describe<S: Stage>() -> Description {
+    /// The trap that follows a panic costs the document; this line tells the author why. Set wherever an instance may
+    /// begin: the host need not ask every instance for its description.
+    fn report_panics() {
         std::panic::set_hook(Box::new(|panic| {
-            // The trap that follows costs the document; this line tells the author why.
             crate::bindings::palimpsest::plugin::log::emit(crate::Level::Error, &panic.to_string());
         }));
+    }
+
+    pub fn describe<S: Stage>() -> Description {
+        report_panics();
         Description {
             name: S::NAME.to_owned(),
             version: S::VERSION.to_owned(),
@@ -275,6 +283,7 @@ pub mod glue {
     }
 
     pub fn configure<S: Stage>(cell: &OnceCell<S>, settings: &str) -> Result<Vec<Column>, String> {
+        report_panics();
         let settings = serde_json::from_str(settings).map_err(|error| error.to_string())?;
         let stage = S::configure(settings)?;
         let columns = stage.columns();

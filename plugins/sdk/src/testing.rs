@@ -44,7 +44,6 @@ pub fn html(html: &str) -> TestPage {
 }
 
 /// A reply that the model ended by itself.
-#[must_use]
 pub fn reply(text: &str) -> Result<Reply, Failure> {
     Ok(Reply { text: text.to_owned(), finish: Finish::Stop, prompt_tokens: 1, completion_tokens: 1 })
 }

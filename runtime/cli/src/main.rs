@@ -1,2 +1,36 @@
-//! The command.
-fn main() {}
+//! The command `palimpsest`: parse, run, exit.
+
+mod apply;
+mod args;
+mod check;
+mod exit;
+mod plan;
+mod progress;
+mod records;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Verb};
+
+fn main() -> ExitCode {
+    let done = match Args::parse().verb {
+        Verb::Run(args) => run::run(args),
+        Verb::Check(args) => check::check(&args),
+        Verb::Records(args) => records::records(&args),
+        Verb::Apply(args) => apply::apply(&args),
+        #[cfg(feature = "embedded")]
+        Verb::Fetch(args) => run::fetch(&args),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever reads the output has seen enough: `palimpsest records … | head`.
+        Err(failure) if failure.is_broken_pipe() => exit::FINE,
+        Err(failure) => {
+            exit::complain(&failure);
+            failure.code()
+        }
+    }
+}

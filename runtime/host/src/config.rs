@@ -1,10 +1,13 @@
 //! The pipeline file, key for key, and the plan that it is checked into.
 //!
 //! The types of this file mirror the TOML: every table refuses unknown keys, nothing is flattened or untagged, and the
-//! doc comments are the reference. [`check`] turns a file into a [`Plan`], or into every complaint at once; reading the
-//! files that the pipeline names is left to the modules that use them.
+//! doc comments are the reference. [`check::check`] turns a file into a [`Plan`], or into every complaint at once; reading
+//! the files that the pipeline names is left to the modules that use them.
 
 pub mod check;
+pub mod complaints;
+mod describe;
+mod shape;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,12 +18,37 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// A pipeline: where pages come from, what becomes of them, and where the rows go.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineFile {
+    /// What the run is called in its report: letters, digits, `-` and `_`.
+    pub name: String,
+    /// Mixed into every prompt's seed: another number, other replies.
+    #[serde(default)]
+    pub seed: u64,
+    pub source: SourceTable,
+    /// Language models that stages may ask, by the names that stages know them by.
+    #[serde(default)]
+    pub models: BTreeMap<String, ModelTable>,
+    /// Pages pass them in this order.
+    pub stages: Vec<StageTable>,
+    pub sink: SinkTable,
+    #[serde(default)]
+    pub run: RunTable,
+}
+
+/// The JSON Schema of the pipeline file, for editors.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(PipelineFile).to_value()
+}
+
 /// `[source]`: where the pages come from.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceTable {
-    /// Archives: paths and globs, relative to the pipeline file. They are read in the order given, a glob's in the order
-    /// of their names.
+    /// Archives: paths and globs of WARC files, relative to the pipeline file. They are read in the order given, a
+    /// glob's in the order of their names.
     pub archives: Vec<String>,
     /// The types of WARC records that are pages: `response` (captures) and `conversion` (the texts of WET files).
     #[serde(default = "default_records")]
@@ -55,15 +83,15 @@ pub struct ModelTable {
     pub requests_per_minute: Option<NonZeroU32>,
     /// The server's limit on tokens, prompts and replies together; none by default.
     pub tokens_per_minute: Option<NonZeroU32>,
-    /// How many calls may be under way at once.
+    /// How many calls may be under way at once: 256 at an endpoint and 4 in the process by default.
     pub in_flight: Option<NonZeroU32>,
     /// Dollars per million tokens, for the report; unknown by default.
     pub price: Option<PriceTable>,
-    /// Seconds until a call that has sent nothing is given up.
+    /// Seconds until a call that has sent nothing is given up; 300 by default.
     pub timeout_seconds: Option<NonZeroU32>,
-    /// Seconds that a model may be out of order before the run stops; what was done is kept.
+    /// Seconds that a model may be out of order before the run stops, 600 by default; what was done is kept.
     pub patience_seconds: Option<NonZeroU32>,
-    /// The context of the embedded model in tokens, for each call.
+    /// The context of the embedded model in tokens, for each call; 2048 by default.
     pub context: Option<NonZeroU32>,
 }
 
@@ -93,7 +121,7 @@ pub struct StageTable {
     pub plugin: String,
     /// The stage's own settings; `palimpsest check` shows what it accepts.
     #[serde(default)]
-    pub settings: toml::Table,
+    pub settings: serde_json::Map<String, serde_json::Value>,
     /// Models that the stage may ask, by name. By default those that its settings name under `model`.
     pub models: Option<Vec<String>>,
     /// Files that the stage may read, by the name that it knows them by.
@@ -102,15 +130,16 @@ pub struct StageTable {
     /// `reuse` keeps an instance for many documents, `fresh` makes a new one for each.
     #[serde(default)]
     pub isolation: Isolation,
-    /// Milliseconds of computing for one call.
+    /// Milliseconds of computing for one call; 10000 by default.
     pub timeout_ms: Option<NonZeroU32>,
-    /// MiB of memory for one instance.
+    /// MiB of memory for one instance; 512 by default.
     pub memory_mb: Option<NonZeroU32>,
-    /// How often the stage may ask for one document.
+    /// How often the stage may ask for one document; 4 times by default.
     pub rounds: Option<NonZeroU32>,
-    /// How many prompts one round may have.
+    /// How many prompts one round may have; 256 by default.
     pub prompts: Option<NonZeroU32>,
-    /// The share of documents that may fail in this stage before the run stops, once 100 have been tried.
+    /// The share of documents that may fail in this stage before the run stops, once 100 have been tried: a
+    /// number from 0 to 1, a tenth by default.
     pub max_failed: Option<f64>,
 }
 
@@ -166,9 +195,10 @@ pub enum Format {
 pub struct RunTable {
     /// Threads that run stages; as many as the machine has cores by default.
     pub workers: Option<NonZeroU32>,
-    /// How many pages may be between the source and the sink.
+    /// How many pages may be between the source and the sink; 512 by default.
     pub pages_in_flight: Option<NonZeroU32>,
-    /// The journal of replies; `journal.sqlite` beside the pipeline's output by default.
+    /// The journal of replies, relative to the folder in which the command is run; `journal.sqlite` in the sink's folder
+    /// by default.
     pub journal: Option<PathBuf>,
 }
 
@@ -187,7 +217,8 @@ pub struct Plan {
 
 #[derive(Debug, Clone)]
 pub struct SourcePlan {
-    pub archives: Vec<PathBuf>,
+    /// Paths and globs, resolved against the pipeline file's folder.
+    pub archives: Vec<String>,
     pub records: Vec<String>,
     pub at_once: usize,
 }

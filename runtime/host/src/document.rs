@@ -2,6 +2,7 @@
 
 use serde::ser::{Serialize, Serializer};
 
+use crate::pages::Page;
 use crate::prompt::Reply;
 
 /// A document on its way through the stages.
@@ -81,6 +82,26 @@ impl Spent {
     }
 }
 
+/// The capture behind a document, for the stages that read it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Capture {
+    /// 0 where the capture is no HTTP response.
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    /// Transfer and content codings removed.
+    pub body: Vec<u8>,
+    /// The body as UTF-8, where it is text.
+    pub html: Option<String>,
+}
+
+impl Capture {
+    /// The first header of that name, in any letter case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
 /// What a stage makes of a document. What is left out stays as it was.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Draft {
@@ -103,6 +124,28 @@ pub enum Misdraft {
 }
 
 impl Document {
+    /// The document that a page is before any stage, and the capture behind it. `id` is the record's, if it has one.
+    pub fn of(page: Page, id: Option<&str>) -> (Self, Capture) {
+        let id = id.map_or_else(|| digest_of(&page), str::to_owned);
+        let document = Self {
+            id,
+            url: page.url,
+            date: page.date,
+            text: String::new(),
+            fields: Vec::new(),
+            span: None,
+            replies: Vec::new(),
+        };
+        let (status, headers) = (page.status.unwrap_or(0), page.headers);
+        (document, Capture { status, headers, body: page.body, html: page.text })
+    }
+
+    /// The date as seconds since 1970; 0 where it is no date.
+    pub fn captured_seconds(&self) -> u64 {
+        let date = self.date.parse::<jiff::Timestamp>();
+        date.ok().and_then(|date| u64::try_from(date.as_second()).ok()).unwrap_or(0)
+    }
+
     /// The documents that a stage's drafts make of this one, in their order.
     ///
     /// `stage` is the stage's name, `place` its number in the pipeline: with several drafts it becomes part of each
@@ -167,6 +210,15 @@ impl Document {
             _ => Err(Misdraft::BadSpan(start, end, self.text.len())),
         }
     }
+}
+
+/// An id for a capture whose record has none.
+fn digest_of(page: &Page) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in [page.url.as_bytes(), page.date.as_bytes(), &page.body] {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+    }
+    format!("<urn:blake3:{}>", hasher.finalize().to_hex())
 }
 
 impl Misdraft {

@@ -53,6 +53,14 @@ impl Fate {
     pub fn wrote(&mut self, rows: u64) {
         self.rows += rows;
     }
+
+    /// The stages that it met, by their numbers, and whether each failed on it.
+    pub fn stages(&self) -> impl Iterator<Item = (usize, bool)> {
+        self.steps.iter().filter_map(|(place, outcome)| match place {
+            Place::Stage(stage) => Some((*stage, matches!(outcome, Outcome::Failed(_)))),
+            Place::Records | Place::Pages => None,
+        })
+    }
 }
 
 /// The traffic through one place.

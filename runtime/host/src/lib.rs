@@ -1,1 +1,22 @@
-//! runtime/host
+//! Palimpsest turns web crawls into pretraining text.
+//!
+//! An archive is a stream of bytes ([`source`]); the bytes become records ([`records`]), the records that are captures
+//! become pages ([`pages`]), and a page is the first document ([`document`]) of its record. Documents pass the stages of
+//! the pipeline ([`stages`]): WebAssembly components that emit, drop, or ask a language model, in which case the replies
+//! come from the journal or from the model ([`llm`]) and the stage is called again. What comes out of the last stage
+//! becomes rows of a part ([`sinks`]), and what became of every record is booked ([`ledger`]) and told ([`report`]).
+//! [`config`] turns a pipeline file into the plan of all this, and [`run`] carries it out.
+
+pub mod config;
+pub mod document;
+pub mod ledger;
+pub mod llm;
+pub mod pages;
+pub mod prompt;
+pub mod records;
+pub mod report;
+pub mod run;
+pub mod sinks;
+pub mod source;
+pub mod stages;
+pub mod tokens;

@@ -1,0 +1,52 @@
+# Every target first installs what it needs. CARGO_FLAGS is for machines with other wishes, such as -j2.
+CARGO_FLAGS ?=
+TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
+PALIMPSEST = $(TARGET_DIR)/release/palimpsest
+# Pages of the demo; all of them take some minutes on two cores.
+LIMIT ?=
+
+# One set of packages for everything that is built: cargo chooses the features of shared dependencies by it, and with
+# another set WebAssembly's compiler and the language model would be compiled a second time.
+PACKAGES = --release --workspace --all-targets
+
+# llama.cpp's server as a Python package: what the tests run the quickstart against. Tests say so if it is not there.
+TEST_SERVER = xllamacpp==2026.10.11549
+CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/palimpsest
+
+.PHONY: all build demo test lint bench tools tools-debian weights test-server
+
+all: build
+
+# What the build needs beside Rust: the guests' target, and a C++ compiler with cmake and libclang for llama.cpp.
+tools:
+	rustup target add wasm32-wasip2
+	@command -v cmake >/dev/null && python3 -m pip --version >/dev/null 2>&1 \
+		&& ls /usr/lib/llvm-*/lib/libclang*.so* >/dev/null 2>&1 || $(MAKE) tools-debian
+
+tools-debian:
+	@command -v apt-get >/dev/null || { echo "install cmake, a C++ compiler, libclang and Python's pip, then start again"; exit 1; }
+	$$(test "$$(id -u)" = 0 || echo sudo) apt-get update
+	$$(test "$$(id -u)" = 0 || echo sudo) apt-get install -y --no-install-recommends cmake g++ clang libclang-dev python3-pip
+
+build: tools
+	cargo build $(CARGO_FLAGS) $(PACKAGES)
+
+weights: build
+	$(PALIMPSEST) fetch smollm2-135m-instruct
+
+demo: weights
+	$(PALIMPSEST) run pipelines/quickstart.toml $(if $(LIMIT),--limit $(LIMIT)) || test $$? = 1
+
+test-server:
+	@test -d $(CACHE)/test-server/xllamacpp || python3 -m pip install --quiet --no-deps --only-binary :all: \
+		--target $(CACHE)/test-server $(TEST_SERVER) || echo "no test server: its tests will be skipped"
+
+test: weights test-server
+	cargo test $(CARGO_FLAGS) --release --workspace
+
+lint: tools
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) $(PACKAGES) -- -D warnings
+
+bench: weights
+	cargo bench $(CARGO_FLAGS) --workspace

@@ -1,0 +1,151 @@
+//! The scripts of texts, and which languages are written in them.
+//!
+//! A model answers with one of the languages that it knows whatever it is given, and with certainty where only one of
+//! them is written in a script. So text in a script that none of them uses is not shown to it.
+
+/// Writing systems that tell languages apart. Japanese mixes two and counts as one with Chinese.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Script {
+    Latin,
+    Cyrillic,
+    Greek,
+    Armenian,
+    Georgian,
+    Hebrew,
+    Arabic,
+    Devanagari,
+    Bengali,
+    Gurmukhi,
+    Gujarati,
+    Tamil,
+    Telugu,
+    Thai,
+    Hangul,
+    Cjk,
+    Other,
+}
+
+const SCRIPTS: [Script; 17] = [
+    Script::Latin,
+    Script::Cyrillic,
+    Script::Greek,
+    Script::Armenian,
+    Script::Georgian,
+    Script::Hebrew,
+    Script::Arabic,
+    Script::Devanagari,
+    Script::Bengali,
+    Script::Gurmukhi,
+    Script::Gujarati,
+    Script::Tamil,
+    Script::Telugu,
+    Script::Thai,
+    Script::Hangul,
+    Script::Cjk,
+    Script::Other,
+];
+
+impl Script {
+    /// The script of a letter; none for what is no letter.
+    pub(crate) fn of(letter: char) -> Option<Self> {
+        if letter.is_ascii() {
+            return letter.is_ascii_alphabetic().then_some(Self::Latin);
+        }
+        if !letter.is_alphabetic() {
+            return None;
+        }
+        Some(match u32::from(letter) {
+            0xaa..=0x2af | 0x1e00..=0x1eff | 0xff21..=0xff5a => Self::Latin,
+            0x370..=0x3ff | 0x1f00..=0x1fff => Self::Greek,
+            0x400..=0x52f => Self::Cyrillic,
+            0x530..=0x58f => Self::Armenian,
+            0x590..=0x5ff => Self::Hebrew,
+            0x600..=0x6ff | 0x750..=0x77f | 0xfb50..=0xfdff | 0xfe70..=0xfeff => Self::Arabic,
+            0x900..=0x97f => Self::Devanagari,
+            0x980..=0x9ff => Self::Bengali,
+            0xa00..=0xa7f => Self::Gurmukhi,
+            0xa80..=0xaff => Self::Gujarati,
+            0xb80..=0xbff => Self::Tamil,
+            0xc00..=0xc7f => Self::Telugu,
+            0xe00..=0xe7f => Self::Thai,
+            0x10a0..=0x10ff => Self::Georgian,
+            0x1100..=0x11ff | 0x3130..=0x318f | 0xac00..=0xd7af => Self::Hangul,
+            0x3005..=0x30ff
+            | 0x31f0..=0x31ff
+            | 0x3400..=0x9fff
+            | 0xf900..=0xfaff
+            | 0xff66..=0xff9d
+            | 0x20000..=0x323af => Self::Cjk,
+            _ => Self::Other,
+        })
+    }
+
+    /// The script that most letters are in; none without letters.
+    pub(crate) fn of_most(text: &str) -> Option<Self> {
+        let mut counts = [0_u32; SCRIPTS.len()];
+        for script in text.chars().filter_map(Self::of) {
+            if let Some(count) = counts.get_mut(script as usize) {
+                *count += 1;
+            }
+        }
+        let (script, count) = SCRIPTS.iter().zip(counts).max_by_key(|(_, count)| *count)?;
+        (0 < count).then_some(*script)
+    }
+
+    /// Languages written in it, among those that the model could know.
+    pub(crate) fn languages(self) -> &'static [&'static str] {
+        match self {
+            Self::Latin => &[
+                "af", "az", "bs", "ca", "cs", "cy", "da", "de", "en", "eo", "es", "et", "eu", "fi", "fr",
+                "ga", "hr", "hu", "id", "is", "it", "la", "lg", "lt", "lv", "mi", "ms", "nb", "nl", "nn",
+                "pl", "pt", "ro", "sk", "sl", "sn", "so", "sq", "st", "sv", "sw", "tl", "tn", "tr", "ts",
+                "vi", "xh", "yo", "zu",
+            ],
+            Self::Cyrillic => &["be", "bg", "kk", "mk", "mn", "ru", "sr", "uk"],
+            Self::Greek => &["el"],
+            Self::Armenian => &["hy"],
+            Self::Georgian => &["ka"],
+            Self::Hebrew => &["he"],
+            Self::Arabic => &["ar", "fa", "ur"],
+            Self::Devanagari => &["hi", "mr"],
+            Self::Bengali => &["bn"],
+            Self::Gurmukhi => &["pa"],
+            Self::Gujarati => &["gu"],
+            Self::Tamil => &["ta"],
+            Self::Telugu => &["te"],
+            Self::Thai => &["th"],
+            Self::Hangul => &["ko"],
+            Self::Cjk => &["ja", "zh"],
+            Self::Other => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_have_scripts() {
+        let check = |text, script| assert_eq!(Script::of_most(text), script, "{text}");
+        check("12 345 !?", None);
+        check("Straße 12", Some(Script::Latin));
+        check("Đường phố", Some(Script::Latin));
+        check("улица", Some(Script::Cyrillic));
+        check("οδός", Some(Script::Greek));
+        check("한국어 text", Some(Script::Latin));
+        check("대한민국의 text", Some(Script::Hangul));
+        check("日本語のテキスト", Some(Script::Cjk));
+        check("中文", Some(Script::Cjk));
+        check("ภาษาไทย", Some(Script::Thai));
+        check("עברית", Some(Script::Hebrew));
+        check("ಕನ್ನಡ", Some(Script::Other));
+    }
+
+    #[test]
+    fn every_script_is_counted_in_its_own_place() {
+        for (at, script) in SCRIPTS.iter().enumerate() {
+            assert_eq!(*script as usize, at);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `palimpsest apply`: one plugin on documents from standard input.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use palimpsest::config::StagePlan;
+use palimpsest::run::apply::{ApplyError, apply as judge};
+use palimpsest::stages;
+
+use crate::args::ApplyArgs;
+use crate::exit::{self, Failure};
+use crate::plan;
+
+pub(crate) fn apply(args: &ApplyArgs) -> Result<ExitCode, Failure> {
+    let settings = serde_json::from_str(&args.settings)
+        .map_err(|error| Failure::wrong(format!("--settings is no JSON object: {error}")))?;
+    let mut stage = StagePlan::alone(&args.plugin, &settings, &stages::built_in()).map_err(Failure::wrong)?;
+    stage.models.extend(args.model.iter().cloned());
+    if let Some(ms) = args.timeout_ms {
+        stage.timeout = Duration::from_millis(ms.get().into());
+    }
+    if let Some(mb) = args.memory_mb {
+        stage.memory_bytes = (mb.get() as usize) << 20;
+    }
+    let mut replies = args.replies.as_deref().map(open).transpose()?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = judge(
+        stage,
+        plan::cache().as_deref(),
+        io::stdin().lock(),
+        replies.as_mut().map(|replies| replies as &mut dyn BufRead),
+        &mut out,
+        &mut |line| exit::say(&format!("{}: {}", line.stage, line.message)),
+    );
+    match done {
+        Ok(()) => Ok(exit::FINE),
+        Err(ApplyError::Io(error)) => Err(Failure::world(error)),
+        Err(ApplyError::Load(errors)) => Err(Failure::Wrong(errors.into_iter().map(Into::into).collect())),
+        Err(error @ (ApplyError::Line { .. } | ApplyError::Document { .. } | ApplyError::TooLong { .. })) => {
+            Err(Failure::wrong(error))
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, Failure> {
+    let file = File::open(path);
+    file.map(BufReader::new)
+        .map_err(|error| Failure::wrong(format!("cannot open the replies `{}`: {error}", path.display())))
+}

@@ -1,0 +1,99 @@
+//! What can be typed. The doc comments are the help.
+
+use std::path::PathBuf;
+
+use clap::{Args as Arguments, Parser, Subcommand};
+
+/// Turns web crawls into pretraining text.
+///
+/// Exit codes: 0 every record has an outcome and none failed; 1 finished, and some records failed; 2 the command or the
+/// pipeline file is wrong; 3 the world failed (source, sink or model) and the same command goes on from there; 130
+/// interrupted, and the same command goes on from there.
+#[derive(Debug, Parser)]
+#[command(name = "palimpsest", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run a pipeline; started again, it goes on where it was
+    Run(RunArgs),
+    /// Check a pipeline file and everything it names, and show the plan with every default filled in
+    Check(CheckArgs),
+    /// Print one JSON line for each record of an archive
+    Records(RecordsArgs),
+    /// Let one plugin judge documents: JSON lines in, one JSON line each out
+    Apply(ApplyArgs),
+    /// Fetch the weights of an embedded model into the user's cache
+    #[cfg(feature = "embedded")]
+    Fetch(FetchArgs),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct RunArgs {
+    /// The pipeline file
+    pub(crate) file: PathBuf,
+    /// Stop after so many pages; archives are then read one after another
+    #[arg(long, value_name = "PAGES")]
+    pub(crate) limit: Option<u64>,
+    /// Ask no model: every reply must be in the journal
+    #[arg(long)]
+    pub(crate) replay: bool,
+    /// Write here instead of to sink.path
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// The journal of replies, instead of run.journal
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+    /// Worker threads, instead of run.workers
+    #[arg(long, value_name = "THREADS")]
+    pub(crate) workers: Option<std::num::NonZeroU32>,
+    /// Replace parts that another pipeline has made
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Print only complaints and the report
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct CheckArgs {
+    /// The pipeline file
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct RecordsArgs {
+    /// A WARC file, plain or gzip
+    pub(crate) archive: PathBuf,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct ApplyArgs {
+    /// A built-in stage or the path of a `.wasm` component
+    pub(crate) plugin: String,
+    /// The stage's settings as JSON
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(crate) settings: String,
+    /// Replies to feed as the stage asks: JSON lines {"id", "replies": ["…", null, …]}
+    #[arg(long, value_name = "FILE")]
+    pub(crate) replies: Option<PathBuf>,
+    /// A model that the stage may ask, beside those that its settings name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Vec<String>,
+    /// Milliseconds of computing for one call
+    #[arg(long, value_name = "MS")]
+    pub(crate) timeout_ms: Option<std::num::NonZeroU32>,
+    /// MiB of memory for the instance
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory_mb: Option<std::num::NonZeroU32>,
+}
+
+#[cfg(feature = "embedded")]
+#[derive(Debug, Arguments)]
+pub(crate) struct FetchArgs {
+    /// The model's name, such as smollm2-135m-instruct
+    pub(crate) model: String,
+}

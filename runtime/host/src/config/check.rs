@@ -1,0 +1,407 @@
+//! A pipeline file into a [`Plan`], or into everything that is wrong with it.
+//!
+//! Pure: what it has to know of the world (built-in names, the environment, keys, cores) comes in as [`Known`]. It does
+//! not look whether archives, plugins or models are there; those who use them do.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::io;
+use std::num::NonZeroU32;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::complaints::{Complaints, Notes, Spot, hint, listed};
+use super::{
+    Component, FileTable, Isolation, Plan, RunPlan, RunTable, SinkPlan, SinkTable, SourcePlan, SourceTable, StagePlan,
+    StageTable, shape,
+};
+
+mod model;
+
+/// Enough to keep the default ceiling of an endpoint busy twice over; ordinary pages of that number are tens of MB.
+const PAGES_IN_FLIGHT: usize = 512;
+/// The journal's name in the sink's folder.
+const JOURNAL: &str = "journal.sqlite";
+/// Pages take milliseconds; ten seconds of computing are a plugin that hangs, on a slow machine too.
+const STAGE_TIMEOUT_MS: u32 = 10_000;
+/// The largest built-in carries 55 MB of tables; nine times as much is no plugin's ordinary page.
+const STAGE_MEMORY_MB: u32 = 512;
+/// A plan, a try, a correction and one to spare.
+const STAGE_ROUNDS: u32 = 4;
+/// A long page in windows of a few hundred words has fewer.
+const STAGE_PROMPTS: u32 = 256;
+/// Broken pages fail far more rarely; a broken plugin or a wrong setting fails nearly always.
+const STAGE_MAX_FAILED: f64 = 0.1;
+/// The record types that pages are made of.
+const RECORDS: [&str; 2] = ["response", "conversion"];
+/// What a plugin's file is called.
+const COMPONENT_SUFFIX: &str = ".wasm";
+/// SHA-256 in hexadecimal.
+const SHA256_DIGITS: usize = 64;
+
+/// What the check has to know of the program and of the machine.
+pub struct Known<'a> {
+    /// The names of the built-in stages.
+    pub built_in: &'a [&'a str],
+    /// The names of the embedded models.
+    pub embedded: &'a [&'a str],
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    pub read_key_file: &'a dyn Fn(&Path) -> io::Result<String>,
+    pub cores: usize,
+}
+
+impl fmt::Debug for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known")
+            .field("built_in", &self.built_in)
+            .field("embedded", &self.embedded)
+            .field("cores", &self.cores)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks a pipeline file. `file` is where it is: what it names is relative to its folder, and complaints name it.
+pub fn check(text: &str, file: &Path, known: &Known<'_>) -> Result<Plan, Complaints> {
+    let mut notes = Notes::new(text);
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        for error in errors {
+            let span = error.span().unwrap_or_default();
+            model::hide_line(text, span.start, &mut notes);
+            let at = Spot { path: String::new(), span, value: None };
+            notes.note(&at, error.message().trim());
+        }
+        // What stands in a tree with a broken branch is anybody's guess; to complain about it would mislead.
+        return Err(notes.into_complaints(file));
+    }
+    let tree = DeValue::Table(tree.into_inner());
+    let root = Spot::root(&tree);
+    model::hide_secrets(&root, &mut notes);
+    let refused = shape::walk(&root, &mut notes);
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let plan = Check { folder, known, refused, notes: &mut notes }.pipeline(&root);
+    match plan {
+        Some(plan) if notes.is_empty() => Ok(plan),
+        _ => Err(notes.into_complaints(file)),
+    }
+}
+
+struct Check<'c, 'a> {
+    /// The pipeline file's.
+    folder: &'c Path,
+    known: &'c Known<'c>,
+    refused: Vec<Range<usize>>,
+    notes: &'c mut Notes<'a>,
+}
+
+impl Check<'_, '_> {
+    /// Every part is checked, whatever is wrong with the others.
+    fn pipeline(&mut self, root: &Spot<'_>) -> Option<Plan> {
+        let name = self.name(&root.key("name"));
+        let seed = shape::read::<u64>(&root.key("seed"), &self.refused, self.notes);
+        let source = self.source(&root.key("source"));
+        let models = root.key("models");
+        let models: Vec<_> = models.keys().into_iter().map(|name| (name, models.key(name))).collect();
+        let names: Vec<&str> = models.iter().map(|(name, _)| *name).collect();
+        let models: Vec<_> = models.iter().map(|(name, spot)| self.model(name, spot)).collect();
+        let stages = self.stages(&root.key("stages"), &names);
+        let sink = self.sink(&root.key("sink"));
+        let run = self.run(&root.key("run"));
+        let sink = sink?;
+        Some(Plan {
+            name: name?,
+            seed: seed.map_or(0, |seed| seed.table),
+            source: source?,
+            models: models.into_iter().collect::<Option<_>>()?,
+            stages: stages.into_iter().collect::<Option<_>>()?,
+            run: self.run_plan(run, &sink),
+            sink,
+        })
+    }
+
+    fn name(&mut self, spot: &Spot<'_>) -> Option<String> {
+        let name = spot.text()?;
+        if !is_word(name) {
+            self.notes.refuse(spot, format!("`{name}` is no word"), WORD);
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    fn source(&mut self, spot: &Spot<'_>) -> Option<SourcePlan> {
+        let read = shape::read::<SourceTable>(spot, &self.refused, self.notes)?;
+        let table = read.table;
+        let archives = spot.key("archives");
+        if table.archives.is_empty() && read.whole {
+            self.notes.note(&archives, "names no archive");
+        }
+        for (index, pattern) in table.archives.iter().enumerate() {
+            self.archive(pattern, &archives.index(index));
+        }
+        let records = spot.key("records");
+        if table.records.is_empty() && read.whole {
+            self.notes.refuse(&records, "names no type of record", listed(RECORDS));
+        }
+        for (index, kind) in table.records.iter().enumerate() {
+            let at = records.index(index);
+            if !RECORDS.contains(&kind.as_str()) {
+                let says =
+                    format!("`{kind}` is no type of record that pages are made of{}", hint(kind, RECORDS));
+                self.notes.refuse(&at, says, listed(RECORDS));
+            } else if table.records.iter().take(index).any(|earlier| earlier == kind) {
+                self.notes.note(&at, format!("`{kind}` is named twice"));
+            }
+        }
+        let archives = table.archives.iter().map(|pattern| self.pattern(pattern)).collect();
+        Some(SourcePlan { archives, records: table.records, at_once: size(table.at_once) })
+    }
+
+    fn archive(&mut self, pattern: &str, at: &Spot<'_>) {
+        if pattern.is_empty() {
+            self.notes.refuse(at, "names no archive", "a path or a glob");
+        } else if pattern.contains("://") {
+            let says = "remote archives are not supported by this version";
+            self.notes.refuse(at, says, "a path or a glob of local files");
+        } else if pattern.ends_with(".paths") || pattern.ends_with(".paths.gz") {
+            let says = "lists of paths are not supported by this version";
+            self.notes.refuse(at, says, "a path or a glob of local files");
+        }
+    }
+
+    /// A glob relative to the pipeline file as one that works anywhere. The folder is a path and no pattern, whatever
+    /// letters its name has.
+    fn pattern(&self, pattern: &str) -> String {
+        let joined = self.folder.join(pattern).to_string_lossy().into_owned();
+        let Some(folder) = joined.strip_suffix(pattern).filter(|folder| folder.contains(['*', '?', '[']))
+        else {
+            return joined;
+        };
+        let mut escaped = String::new();
+        for letter in folder.chars() {
+            match letter {
+                '*' | '?' | '[' | ']' => escaped.extend(['[', letter, ']']),
+                _ => escaped.push(letter),
+            }
+        }
+        escaped + pattern
+    }
+
+    fn stages(&mut self, spot: &Spot<'_>, models: &[&str]) -> Vec<Option<StagePlan>> {
+        if spot.value.is_some_and(DeValue::is_array) && spot.len() == 0 {
+            self.notes.refuse(spot, "there is no stage", "one `[[stages]]` or more");
+        }
+        let mut taken = HashSet::new();
+        (0..spot.len()).map(|index| self.stage(&spot.index(index), models, &mut taken)).collect()
+    }
+
+    fn stage(&mut self, spot: &Spot<'_>, models: &[&str], taken: &mut HashSet<String>) -> Option<StagePlan> {
+        let read = shape::read::<StageTable>(spot, &self.refused, self.notes)?;
+        let table = read.table;
+        let component = self.component(&table.plugin, &spot.key("plugin"));
+        let granted = self.granted(&table, spot, models);
+        let files = self.files(table.files, &spot.key("files"));
+        let max_failed = table.max_failed.unwrap_or(STAGE_MAX_FAILED);
+        if !(0.0..=1.0).contains(&max_failed) {
+            let says = format!("{max_failed} is no share of the documents");
+            self.notes.refuse(&spot.key("max_failed"), says, "a number from 0 to 1");
+        }
+        let component = component?;
+        let megabytes = table.memory_mb.map_or(STAGE_MEMORY_MB, NonZeroU32::get);
+        Some(StagePlan {
+            name: stage_name(&component, taken),
+            plugin: table.plugin,
+            component,
+            settings: serde_json::Value::Object(table.settings).to_string(),
+            models: granted,
+            files,
+            isolation: table.isolation,
+            timeout: Duration::from_millis(table.timeout_ms.map_or(STAGE_TIMEOUT_MS, NonZeroU32::get).into()),
+            memory_bytes: (megabytes as usize) << 20,
+            rounds: table.rounds.map_or(STAGE_ROUNDS, NonZeroU32::get) as usize,
+            prompts: table.prompts.map_or(STAGE_PROMPTS, NonZeroU32::get) as usize,
+            max_failed,
+        })
+    }
+
+    fn component(&mut self, plugin: &str, at: &Spot<'_>) -> Option<Component> {
+        let built_in = self.known.built_in;
+        if built_in.contains(&plugin) {
+            return Some(Component::BuiltIn(plugin.to_owned()));
+        }
+        let accepted =
+            format!("{}, or the path of a `{COMPONENT_SUFFIX}` component", listed(built_in.iter().copied()));
+        if plugin.contains("://") || plugin.contains("@sha256:") {
+            self.notes.refuse(at, "remote plugins are not supported by this version", accepted);
+            return None;
+        }
+        if !plugin.ends_with(COMPONENT_SUFFIX) {
+            let says =
+                format!("there is no built-in stage `{plugin}`{}", hint(plugin, built_in.iter().copied()));
+            self.notes.refuse(at, says, accepted);
+            return None;
+        }
+        Some(Component::File(self.folder.join(plugin)))
+    }
+
+    /// The models that a stage may ask: those that its table names, or else those that its settings name.
+    fn granted(&mut self, table: &StageTable, spot: &Spot<'_>, known: &[&str]) -> Vec<String> {
+        let settings = spot.key("settings");
+        let mut named: Vec<Spot<'_>> = vec![settings.key("model")];
+        let several = settings.key("models");
+        named.extend((0..several.len()).map(|index| several.index(index)));
+        named.retain(|at| at.text().is_some());
+        let list = spot.key("models");
+        let granted: Vec<Spot<'_>> = (0..list.len()).map(|index| list.index(index)).collect();
+        for at in granted.iter().chain(&named) {
+            let name = at.text().unwrap_or_default();
+            if !known.contains(&name) {
+                let says = format!("there is no model `{name}`{}", hint(name, known.iter().copied()));
+                self.notes.refuse(at, says, listed(known.iter().copied()));
+            } else if let Some(models) = &table.models
+                && !models.iter().any(|model| model == name)
+            {
+                let says = format!("the stage is not granted the model `{name}`");
+                self.notes.refuse(at, says, format!("`{name}` in `{}`", list.path));
+            }
+        }
+        let mut models = table.models.clone().unwrap_or_default();
+        if table.models.is_none() {
+            models.extend(named.iter().filter_map(Spot::text).map(str::to_owned));
+        }
+        let mut seen = HashSet::new();
+        models.retain(|model| seen.insert(model.clone()));
+        models
+    }
+
+    fn files(&mut self, files: BTreeMap<String, FileTable>, spot: &Spot<'_>) -> BTreeMap<String, FileTable> {
+        let mut resolved = BTreeMap::new();
+        for (name, file) in files {
+            let at = spot.key(&name);
+            if name.is_empty() {
+                self.notes.note(&at, "a file without a name cannot be asked for");
+            }
+            let sha256 = file.sha256.map(|digest| digest.to_ascii_lowercase());
+            if let Some(digest) = &sha256
+                && (digest.len() != SHA256_DIGITS || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            {
+                let accepted = format!("{SHA256_DIGITS} hexadecimal digits");
+                self.notes.refuse(&at.key("sha256"), "is no SHA-256", accepted);
+            }
+            resolved.insert(name, FileTable { path: self.folder.join(file.path), sha256 });
+        }
+        resolved
+    }
+
+    fn sink(&mut self, spot: &Spot<'_>) -> Option<SinkPlan> {
+        let table = shape::read::<SinkTable>(spot, &self.refused, self.notes)?.table;
+        let at = spot.key("path");
+        if table.path.as_os_str().is_empty() {
+            self.notes.refuse(&at, "names no folder", "the path of a folder");
+        } else if table.path.to_string_lossy().contains("://") {
+            self.notes.refuse(&at, "remote sinks are not supported by this version", "the path of a folder");
+        }
+        Some(SinkPlan { path: table.path, format: table.format, rejects: table.rejects })
+    }
+
+    fn run(&mut self, spot: &Spot<'_>) -> RunTable {
+        shape::read::<RunTable>(spot, &self.refused, self.notes).map(|run| run.table).unwrap_or_default()
+    }
+
+    fn run_plan(&self, table: RunTable, sink: &SinkPlan) -> RunPlan {
+        RunPlan {
+            workers: table.workers.map_or(self.known.cores.max(1), size),
+            pages_in_flight: table.pages_in_flight.map_or(PAGES_IN_FLIGHT, size),
+            journal: table.journal.unwrap_or_else(|| journal_of(&sink.path)),
+        }
+    }
+}
+
+impl Plan {
+    /// Writes elsewhere than the pipeline file says. The journal comes along unless it has a place of its own.
+    pub fn move_sink(&mut self, path: PathBuf) {
+        if self.run.journal == journal_of(&self.sink.path) {
+            self.run.journal = journal_of(&path);
+        }
+        self.sink.path = path;
+    }
+}
+
+/// Why a stage cannot be set up by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no built-in stage `{plugin}`{hint}; accepted are {accepted}")]
+pub struct NoSuchStage {
+    plugin: String,
+    hint: String,
+    accepted: String,
+}
+
+impl StagePlan {
+    /// A stage outside of any pipeline, with every default; it may ask the models that its settings name.
+    pub fn alone(
+        plugin: &str,
+        settings: &serde_json::Map<String, serde_json::Value>,
+        built_in: &[&str],
+    ) -> Result<Self, NoSuchStage> {
+        let component = if built_in.contains(&plugin) {
+            Component::BuiltIn(plugin.to_owned())
+        } else if plugin.ends_with(COMPONENT_SUFFIX) {
+            Component::File(PathBuf::from(plugin))
+        } else {
+            let accepted = format!("{}, or the path of a `{COMPONENT_SUFFIX}` component", listed(built_in.iter().copied()));
+            let hint = hint(plugin, built_in.iter().copied());
+            return Err(NoSuchStage { plugin: plugin.to_owned(), hint, accepted });
+        };
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let several = settings.get("models").and_then(serde_json::Value::as_array);
+        let models = settings.get("model").into_iter().chain(several.into_iter().flatten()).filter_map(text).collect();
+        Ok(Self {
+            plugin: plugin.to_owned(),
+            name: stage_name(&component, &mut HashSet::new()),
+            component,
+            settings: serde_json::Value::Object(settings.clone()).to_string(),
+            models,
+            files: BTreeMap::new(),
+            isolation: Isolation::default(),
+            timeout: Duration::from_millis(STAGE_TIMEOUT_MS.into()),
+            memory_bytes: (STAGE_MEMORY_MB as usize) << 20,
+            rounds: STAGE_ROUNDS as usize,
+            prompts: STAGE_PROMPTS as usize,
+            max_failed: STAGE_MAX_FAILED,
+        })
+    }
+}
+
+fn journal_of(sink: &Path) -> PathBuf {
+    sink.join(JOURNAL)
+}
+
+/// What names are made of: they become file names, columns of a report and words in messages.
+const WORD: &str = "letters (a to z), digits, `-` and `_`, the first one no sign";
+
+fn is_word(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.chars().all(|it| it.is_ascii_alphanumeric() || it == '-' || it == '_')
+}
+
+/// The plugin's name; from the second stage with that name on, with its number.
+fn stage_name(component: &Component, taken: &mut HashSet<String>) -> String {
+    let name = match component {
+        Component::BuiltIn(name) => name.clone(),
+        Component::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
+    let free = std::iter::once(name.clone()).chain(numbered).find(|name| !taken.contains(name));
+    let free = free.unwrap_or(name);
+    taken.insert(free.clone());
+    free
+}
+
+fn size(number: NonZeroU32) -> usize {
+    number.get() as usize
+}
+
+#[cfg(test)]
+mod tests;

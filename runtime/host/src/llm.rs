@@ -1,0 +1,314 @@
+//! Prompts become replies: from the journal, or from a model and then into the journal.
+//!
+//! A prompt's key is the digest of everything that decides its reply. Whoever asks with the same key while a reply is
+//! on its way waits for that one. A reply is on the disk before anybody sees it, so a run that is killed and started
+//! again pays for nothing twice, and with the journal alone a run is replayed without any model. Models are asked
+//! through a gate, by a client, as often as a table of troubles says.
+//!
+//! The module refuses to know documents, stages, and what a reply is good for.
+
+mod client;
+#[cfg(feature = "embedded")]
+mod embedded;
+mod gate;
+mod journal;
+mod model;
+mod retry;
+#[cfg(feature = "embedded")]
+pub mod weights;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use futures::future::{BoxFuture, FutureExt as _, Shared, WeakShared};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::config::{Backend, ModelPlan};
+use crate::llm::journal::{Journal, Key};
+use crate::llm::model::Model;
+use crate::prompt::{Failure, Prompt, Reply, Shape};
+
+pub use crate::llm::client::EndpointError;
+pub use crate::llm::journal::JournalError;
+
+/// A new number makes every key new: for when a request is put together differently from the same prompt.
+const KEY_VERSION: u32 = 1;
+
+/// The models of one run and their journal.
+pub struct Llm {
+    shared: Arc<Common>,
+}
+
+/// Where replies may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// From the journal or from the models.
+    Live,
+    /// From the journal alone: no model is loaded or asked, and a missing reply ends the run.
+    Replay,
+}
+
+/// The answer to a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The journal's key of the prompt, hexadecimal.
+    pub prompt_id: String,
+    pub reply: Result<Reply, Failure>,
+}
+
+/// Why no prompt can be answered any more. What was answered before is in the journal.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Fatal {
+    #[error("there is no model `{model}`; `[models.{model}]` would be its place in the pipeline file")]
+    UnknownModel { model: String },
+    #[error("the model of `models.{model}` cannot be asked")]
+    Endpoint { model: String, source: EndpointError },
+    #[error(
+        "the journal has no reply of the model `{model}` to the prompt {prompt_id}, and a replay asks no model"
+    )]
+    NotInJournal { model: String, prompt_id: String },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("the model `{model}` at {url} denies access, `models.{model}.key` says where the key is: {says}")]
+    Denied { model: String, url: String, says: String },
+    #[error("the account of the model `{model}` at {url} is used up: {says}")]
+    Spent { model: String, url: String, says: String },
+    #[error(
+        "there is nothing to ask at {url} for the model `{model}`, see `models.{model}.endpoint` and `.model`: {says}"
+    )]
+    NotThere { model: String, url: String, says: String },
+    #[error("the model `{model}` at {url} cannot be reached: {says}")]
+    Unreachable { model: String, url: String, says: String },
+    #[error(
+        "the model `{model}` at {url} has been out of order since {since}, the last error was: {says}; \
+         when it is back, the same command goes on from here"
+    )]
+    ModelDown { model: String, url: String, since: Timestamp, says: String },
+    #[error(
+        "the model `{model}` runs inside the process, but this program was built without the feature `embedded`"
+    )]
+    NoEmbedded { model: String },
+    #[error("the embedded model `{model}` fails: {says}")]
+    Embedded { model: String, says: String },
+}
+
+/// What one model did in this run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Counters {
+    /// Prompts that were sent to the model, each counted once however often it was tried. Those that ended without a
+    /// reply are also among `refused`, `too_long` and `gave_up`.
+    pub asked: u64,
+    /// Prompts that the journal answered.
+    pub from_journal: u64,
+    /// Prompts that waited for the answer to an equal one.
+    pub coalesced: u64,
+    pub refused: u64,
+    pub too_long: u64,
+    pub gave_up: u64,
+    /// Calls beyond the first one of each prompt.
+    pub retries: u64,
+    /// Seconds that prompts spent waiting for the limits, and for busy or broken servers; many wait at once.
+    pub waited_seconds: f64,
+    /// Of the replies that the model gave in this run.
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    /// Replies whose tokens the server did not count.
+    pub usage_estimated: u64,
+    /// For those tokens, where the price is known.
+    pub dollars: Option<f64>,
+}
+
+/// The key under which the journal keeps the answer to a prompt, as hexadecimal digits.
+///
+/// It is the BLAKE3 digest of the model's name at its server, or of the embedded model's name, which stands for one
+/// file, and of everything in the prompt except the pipeline's own name for the model. Neither that name nor the URL
+/// decides a reply: a model that moves to another machine keeps its journal.
+pub fn prompt_id(prompt: &Prompt, backend: &Backend) -> String {
+    hexadecimal(&key(prompt, backend))
+}
+
+type Outcome = Result<Reply, Failure>;
+type Flight = Shared<BoxFuture<'static, Result<Outcome, Fatal>>>;
+type WeakFlight = WeakShared<BoxFuture<'static, Result<Outcome, Fatal>>>;
+
+/// What the prompts under way have in common.
+struct Common {
+    models: BTreeMap<String, Arc<Model>>,
+    journal: Journal,
+    mode: Mode,
+    flights: Mutex<Flights>,
+}
+
+/// The prompts under way. A flight belongs to those who wait for it: it is over when it has landed or when nobody waits
+/// any more, whoever was the first to ask.
+#[derive(Default)]
+struct Flights {
+    begun: u64,
+    under_way: HashMap<Key, (u64, WeakFlight)>,
+}
+
+impl Llm {
+    /// Makes the models ready to be asked and opens the journal. Nothing is sent to any server.
+    pub async fn open(models: &[ModelPlan], journal: &Path, mode: Mode) -> Result<Self, Fatal> {
+        let mut ready = BTreeMap::new();
+        for plan in models {
+            ready.insert(plan.name.clone(), Arc::new(Model::open(plan, mode).await?));
+        }
+        let journal = Journal::open(journal, mode, now().as_second()).await?;
+        let flights = Mutex::default();
+        Ok(Self { shared: Arc::new(Common { models: ready, journal, mode, flights }) })
+    }
+
+    /// Asks every endpoint for its models, so that a wrong address or key stops a run before any work is done.
+    /// Returns what looks wrong but need not be.
+    pub async fn probe(&self) -> Result<Vec<String>, Fatal> {
+        let probes = self.shared.models.values().map(|model| model.probe());
+        let warnings = futures::future::try_join_all(probes).await?;
+        Ok(warnings.into_iter().flatten().collect())
+    }
+
+    /// Answers from the journal, or asks, journals durably, then answers.
+    pub async fn answer(&self, prompt: &Prompt) -> Result<Answer, Fatal> {
+        let model = self.shared.models.get(&prompt.model);
+        let model = model.ok_or_else(|| Fatal::UnknownModel { model: prompt.model.clone() })?;
+        let key = key(prompt, &model.plan.backend);
+        let reply = self.flight(key, model, prompt).await?;
+        Ok(Answer { prompt_id: hexadecimal(&key), reply })
+    }
+
+    /// What each model did, by its name in the pipeline.
+    pub fn counters(&self) -> BTreeMap<String, Counters> {
+        self.shared.models.iter().map(|(name, model)| (name.clone(), model.counters())).collect()
+    }
+
+    /// The flight under this key, which is a new one if there is none.
+    fn flight(&self, key: Key, model: &Arc<Model>, prompt: &Prompt) -> Flight {
+        let mut flights = self.shared.flights();
+        if let Some(flight) = flights.under_way.get(&key).and_then(|(_, flight)| flight.upgrade()) {
+            model.tally.coalesced.add(1);
+            return flight;
+        }
+        flights.begun += 1;
+        let number = flights.begun;
+        let landing = Landing { shared: Arc::clone(&self.shared), key, number };
+        let flight = fly(landing, Arc::clone(model), prompt.clone()).boxed().shared();
+        if let Some(weak) = flight.downgrade() {
+            flights.under_way.insert(key, (number, weak));
+        }
+        flight
+    }
+}
+
+impl fmt::Debug for Llm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Llm").field("mode", &self.shared.mode).finish_non_exhaustive()
+    }
+}
+
+impl Common {
+    fn flights(&self) -> MutexGuard<'_, Flights> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a flight off the board when it is over, in whatever way.
+struct Landing {
+    shared: Arc<Common>,
+    key: Key,
+    number: u64,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut flights = self.shared.flights();
+        // Under the same key another flight may have begun, if the last waiter of this one left just before.
+        if flights.under_way.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            flights.under_way.remove(&self.key);
+        }
+    }
+}
+
+/// The journal is looked into here and not before: a flight that lands between a look and the beginning of another
+/// flight would be flown twice.
+async fn fly(landing: Landing, model: Arc<Model>, prompt: Prompt) -> Result<Outcome, Fatal> {
+    let Landing { shared, key, .. } = &landing;
+    if let Some(found) = shared.journal.find(*key).await?
+        && (shared.mode == Mode::Replay || model.still_answers(&found))
+    {
+        model.tally.from_journal.add(1);
+        return Ok(found.outcome);
+    }
+    if shared.mode == Mode::Replay {
+        return Err(Fatal::NotInJournal { model: prompt.model, prompt_id: hexadecimal(key) });
+    }
+    let entry = model.ask(*key, &prompt).await?;
+    let outcome = entry.outcome.clone();
+    shared.journal.keep(entry).await?;
+    Ok(outcome)
+}
+
+/// What decides a reply, in the form that is digested. The fields are those of the prompt, spelled out so that a new one
+/// does not compile until it is decided whether it belongs here.
+#[derive(Serialize)]
+struct Identity<'a> {
+    version: u32,
+    server: &'static str,
+    model: &'a str,
+    system: &'a Option<String>,
+    user: &'a str,
+    max_tokens: u32,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    stop: &'a [String],
+    shape: &'a Option<Shape>,
+    seed: u32,
+}
+
+fn key(prompt: &Prompt, backend: &Backend) -> Key {
+    let Prompt { model: _, system, user, max_tokens, temperature, top_p, stop, shape, seed } = prompt;
+    let server = match backend {
+        Backend::Endpoint { .. } => "endpoint",
+        Backend::Embedded { .. } => "embedded",
+    };
+    let identity = Identity {
+        version: KEY_VERSION,
+        server,
+        model: served(backend),
+        system,
+        user,
+        max_tokens: *max_tokens,
+        temperature: *temperature,
+        top_p: *top_p,
+        stop,
+        shape,
+        seed: *seed,
+    };
+    let identity = serde_json::to_vec(&identity).expect("a prompt has nothing that JSON has not");
+    *blake3::hash(&identity).as_bytes()
+}
+
+/// What the model is called where it runs.
+fn served(backend: &Backend) -> &str {
+    match backend {
+        Backend::Endpoint { model, .. } => model,
+        Backend::Embedded { name, .. } => name,
+    }
+}
+
+fn hexadecimal(key: &Key) -> String {
+    blake3::Hash::from_bytes(*key).to_hex().to_string()
+}
+
+/// The time by the wall's clock, for what people read and for servers that name a date. Nothing that is written into a
+/// row depends on it.
+#[expect(clippy::disallowed_methods, reason = "the one place where this module reads the clock")]
+fn now() -> Timestamp {
+    Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! The journal on a real disk, also a full one.
+
+use super::*;
+
+fn entry(number: u8, outcome: Result<Reply, Failure>) -> Entry {
+    Entry {
+        key: [number; 32],
+        model: "writer".to_owned(),
+        served: "big".to_owned(),
+        prompt: "{}".to_owned(),
+        outcome,
+        usage_estimated: false,
+        dollars: Some(0.25),
+        seconds: 1.5,
+        answered: 1_800_000_000,
+    }
+}
+
+fn reply(text: &str) -> Result<Reply, Failure> {
+    Ok(Reply { text: text.to_owned(), finish: Finish::Length, prompt_tokens: 3, completion_tokens: 4 })
+}
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new").join("journal.sqlite");
+    (folder, path)
+}
+
+#[track_caller]
+fn refuses(path: &Path, mode: Mode, expected: &str) {
+    let error = Store::open(path, mode, 0).unwrap_err();
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[test]
+fn every_outcome_is_found_again_by_the_next_run() {
+    let (_folder, path) = folder();
+    let outcomes = [
+        reply("für"),
+        Err(Failure::Refused("no".to_owned())),
+        Err(Failure::TooLong(8192)),
+        Err(Failure::GaveUp("reset".to_owned())),
+    ];
+    let entries: Vec<_> = (0..).zip(outcomes).map(|(number, outcome)| entry(number, outcome)).collect();
+    let mut first = Store::open(&path, Mode::Live, 1).unwrap();
+    first.keep(&entries).unwrap();
+    assert!(first.find(&entries[0].key).unwrap().unwrap().this_run);
+    drop(first);
+    for mode in [Mode::Live, Mode::Replay] {
+        let store = Store::open(&path, mode, 2).unwrap();
+        for entry in &entries {
+            let found = Found { outcome: entry.outcome.clone(), this_run: false };
+            assert_eq!(store.find(&entry.key).unwrap(), Some(found));
+        }
+        assert_eq!(store.find(&[99; 32]).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_failure_gives_way_to_a_reply() {
+    let (_folder, path) = folder();
+    let mut store = Store::open(&path, Mode::Live, 1).unwrap();
+    store.keep(&[entry(1, Err(Failure::GaveUp("reset".to_owned())))]).unwrap();
+    store.keep(&[entry(1, reply("at last"))]).unwrap();
+    assert_eq!(store.find(&[1; 32]).unwrap().unwrap().outcome, reply("at last"));
+}
+
+#[tokio::test]
+async fn a_kept_reply_outlives_a_kill() {
+    let (folder, path) = folder();
+    let journal = Journal::open(&path, Mode::Live, 1).await.unwrap();
+    journal.keep(entry(1, reply("paid"))).await.unwrap();
+    // What a killed process leaves behind is the files as they are at this moment.
+    let copy = folder.path().join("copy.sqlite");
+    for suffix in ["", "-wal"] {
+        let file = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+        std::fs::copy(file(&path), file(&copy)).unwrap();
+    }
+    let store = Store::open(&copy, Mode::Replay, 2).unwrap();
+    assert_eq!(store.find(&[1; 32]).unwrap().unwrap().outcome, reply("paid"));
+    drop(journal);
+}
+
+#[tokio::test]
+async fn many_at_once_share_commits_and_are_all_kept() {
+    let (_folder, path) = folder();
+    let journal = Journal::open(&path, Mode::Live, 1).await.unwrap();
+    let kept = (0..200).map(|number| journal.keep(entry(number, reply("x"))));
+    for kept in futures::future::join_all(kept).await {
+        kept.unwrap();
+    }
+    drop(journal);
+    let store = Store::open(&path, Mode::Replay, 2).unwrap();
+    let count: i64 =
+        store.connection.query_row("SELECT count(*) FROM answers", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 200);
+}
+
+#[test]
+fn two_runs_cannot_share_a_journal() {
+    let (_folder, path) = folder();
+    let first = Store::open(&path, Mode::Live, 1).unwrap();
+    refuses(&path, Mode::Live, "in use by another run");
+    refuses(&path, Mode::Replay, "in use by another run");
+    drop(first);
+    Store::open(&path, Mode::Live, 2).unwrap();
+}
+
+#[test]
+fn two_replays_can() {
+    let (_folder, path) = folder();
+    drop(Store::open(&path, Mode::Live, 1).unwrap());
+    let _one = Store::open(&path, Mode::Replay, 2).unwrap();
+    let _two = Store::open(&path, Mode::Replay, 2).unwrap();
+}
+
+#[test]
+fn other_files_are_left_alone() {
+    let (folder, missing) = folder();
+    refuses(&missing, Mode::Replay, "there is no journal");
+    let text = folder.path().join("notes.txt");
+    std::fs::write(&text, "dear diary ".repeat(1000)).unwrap();
+    refuses(&text, Mode::Live, "something else");
+    assert_eq!(std::fs::read_to_string(&text).unwrap(), "dear diary ".repeat(1000));
+    let other = folder.path().join("other.sqlite");
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE bills (sum REAL)").unwrap();
+    let before = std::fs::read(&other).unwrap();
+    refuses(&other, Mode::Live, "something else");
+    assert_eq!(std::fs::read(&other).unwrap(), before);
+}
+
+#[test]
+fn a_journal_of_another_format_says_so() {
+    let (_folder, path) = folder();
+    let store = Store::open(&path, Mode::Live, 1).unwrap();
+    store.connection.pragma_update(None, "user_version", 7).unwrap();
+    drop(store);
+    refuses(&path, Mode::Live, "has format 7");
+    refuses(&path, Mode::Replay, "has format 7");
+}
+
+#[test]
+fn a_full_disk_stops_the_journal_and_harms_nothing_in_it() {
+    let (_folder, path) = folder();
+    let mut store = Store::open(&path, Mode::Live, 1).unwrap();
+    store.keep(&[entry(1, reply("kept"))]).unwrap();
+    store.connection.pragma_update(None, "max_page_count", 8).unwrap();
+    let large = [entry(2, reply("small")), entry(3, reply(&"x".repeat(1 << 20)))];
+    let error = store.keep(&large).unwrap_err();
+    assert!(matches!(error, JournalError::DiskFull { .. }), "{error:?}");
+    drop(store);
+    let store = Store::open(&path, Mode::Live, 2).unwrap();
+    assert_eq!(store.find(&[1; 32]).unwrap().unwrap().outcome, reply("kept"));
+    assert_eq!(store.find(&[2; 32]).unwrap(), None);
+    let whole: String = store.connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(whole, "ok");
+}
+
+#[tokio::test]
+async fn after_an_error_nothing_more_is_accepted() {
+    let (_folder, path) = folder();
+    let store = Store::open(&path, Mode::Live, 1).unwrap();
+    store.connection.pragma_update(None, "max_page_count", 8).unwrap();
+    let (orders, received) = mpsc::channel(QUEUE);
+    let owner = std::thread::spawn(move || serve(store, received));
+    let journal = Journal { path, orders: Some(orders), owner: Some(owner) };
+    let error = journal.keep(entry(1, reply(&"x".repeat(1 << 20)))).await.unwrap_err();
+    assert!(matches!(error, JournalError::DiskFull { .. }), "{error:?}");
+    let error = journal.keep(entry(2, reply("small"))).await.unwrap_err();
+    assert!(matches!(error, JournalError::Stopped { .. }), "{error:?}");
+}

@@ -1,0 +1,531 @@
+//! The real client against a server on loopback that misbehaves on purpose.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use futures::future::join_all;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::config::{PriceTable, Secret};
+use crate::prompt::Finish;
+
+/// What the server does with one call.
+enum Say {
+    Reply(&'static str),
+    Json(Value),
+    Status(u16, &'static [(&'static str, &'static str)], String),
+    /// Half a reply, then the connection is gone.
+    Cut,
+    Hang,
+    /// A reply as soon as the semaphore lets it.
+    When(Arc<Semaphore>),
+}
+
+struct Server {
+    url: String,
+    calls: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Server {
+    /// A server that behaves by the number of the call, counted from 0.
+    async fn start(behave: impl Fn(usize) -> Say + Send + Sync + 'static) -> Self {
+        Self::with_models(behave, 404, "").await
+    }
+
+    async fn with_models(
+        behave: impl Fn(usize) -> Say + Send + Sync + 'static,
+        status: u16,
+        models: &'static str,
+    ) -> Self {
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&calls);
+        let behave = Arc::new(behave);
+        let chat = move |body: Bytes| {
+            let (seen, behave) = (Arc::clone(&seen), Arc::clone(&behave));
+            async move {
+                let number = {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(serde_json::from_slice(&body).unwrap());
+                    seen.len() - 1
+                };
+                respond(behave(number)).await
+            }
+        };
+        let list = move || async move { plain(status, &[], models.to_owned()) };
+        let router = Router::new().route("/v1/chat/completions", post(chat)).route("/v1/models", get(list));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, calls }
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+}
+
+fn completion(text: &str) -> Value {
+    json!({
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 10},
+    })
+}
+
+fn plain(status: u16, headers: &[(&'static str, &'static str)], body: String) -> Response {
+    let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    response.body(Body::from(body)).unwrap()
+}
+
+async fn respond(say: Say) -> Response {
+    match say {
+        Say::Reply(text) => plain(200, &[], completion(text).to_string()),
+        Say::Json(json) => plain(200, &[], json.to_string()),
+        Say::Status(status, headers, body) => plain(status, headers, body),
+        Say::Cut => {
+            let half = completion("lost").to_string().split_at(40).0.to_owned();
+            let parts = [Ok(half), Err(std::io::Error::other("gone"))];
+            Response::new(Body::from_stream(futures::stream::iter(parts)))
+        }
+        Say::Hang => std::future::pending().await,
+        Say::When(may) => {
+            may.acquire().await.unwrap().forget();
+            plain(200, &[], completion("released").to_string())
+        }
+    }
+}
+
+fn plan(url: &str) -> ModelPlan {
+    ModelPlan {
+        name: "writer".to_owned(),
+        backend: Backend::Endpoint { url: url.to_owned(), model: "big".to_owned(), key: None },
+        requests_per_minute: None,
+        tokens_per_minute: None,
+        in_flight: 64,
+        price: Some(PriceTable { input: 1.0, output: 10.0 }),
+        timeout: Duration::from_secs(20),
+        patience: Duration::from_secs(60),
+    }
+}
+
+fn prompt(user: &str) -> Prompt {
+    Prompt {
+        model: "writer".to_owned(),
+        system: Some("rewrite".to_owned()),
+        user: user.to_owned(),
+        max_tokens: 50,
+        temperature: Some(0.7),
+        top_p: None,
+        stop: Vec::new(),
+        shape: None,
+        seed: 7,
+    }
+}
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal.sqlite");
+    (folder, journal)
+}
+
+async fn open(plan: ModelPlan, journal: &Path) -> Llm {
+    open_waiting(plan, journal, Duration::from_millis(1)).await
+}
+
+async fn open_waiting(plan: ModelPlan, journal: &Path, first_wait: Duration) -> Llm {
+    let mut llm = Llm::open(&[plan], journal, Mode::Live).await.unwrap();
+    let models = &mut Arc::get_mut(&mut llm.shared).unwrap().models;
+    Arc::get_mut(models.get_mut("writer").unwrap()).unwrap().first_wait = first_wait;
+    llm
+}
+
+fn counters(llm: &Llm) -> Counters {
+    llm.counters().remove("writer").unwrap()
+}
+
+/// The reply, or the failure, after the server has been called exactly so often.
+async fn check(
+    behave: impl Fn(usize) -> Say + Send + Sync + 'static,
+    expected: Result<&str, &str>,
+    calls: usize,
+) {
+    let server = Server::start(behave).await;
+    let (_folder, journal) = folder();
+    let llm = open(ModelPlan { timeout: Duration::from_millis(300), ..plan(&server.url) }, &journal).await;
+    let reply = llm.answer(&prompt("page")).await.unwrap().reply;
+    match (&reply, expected) {
+        (Ok(reply), Ok(text)) => assert_eq!(reply.text, text),
+        (Err(failure), Err(says)) => assert!(failure.to_string().contains(says), "{failure}"),
+        _ => panic!("{reply:?} instead of {expected:?}"),
+    }
+    assert_eq!(server.calls(), calls);
+    assert_eq!(counters(&llm).retries, calls as u64 - 1);
+}
+
+fn first(trouble: Say) -> impl Fn(usize) -> Say + Send + Sync + 'static {
+    let trouble = Mutex::new(Some(trouble));
+    move |_| trouble.lock().unwrap().take().unwrap_or(Say::Reply("ok"))
+}
+
+fn status(status: u16, body: &str) -> Say {
+    Say::Status(status, &[], body.to_owned())
+}
+
+#[tokio::test]
+async fn a_request_carries_the_prompt_and_a_reply_its_cost() {
+    let server = Server::start(|_| Say::Reply("said")).await;
+    let (_folder, journal) = folder();
+    let llm = open(plan(&server.url), &journal).await;
+    let answer = llm.answer(&prompt("page")).await.unwrap();
+    let reply =
+        Reply { text: "said".to_owned(), finish: Finish::Stop, prompt_tokens: 100, completion_tokens: 10 };
+    assert_eq!(answer.reply, Ok(reply));
+    assert_eq!(answer.prompt_id, prompt_id(&prompt("page"), &plan(&server.url).backend));
+    let sent = server.calls.lock().unwrap().clone();
+    assert_eq!(sent[0]["messages"][1]["content"], "page");
+    assert_eq!(sent[0]["model"], "big");
+    let counters = counters(&llm);
+    assert_eq!((counters.asked, counters.prompt_tokens, counters.completion_tokens), (1, 100, 10));
+    assert_eq!(counters.dollars, Some(0.0002));
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_again_and_never_counted_against() {
+    for busy in [408, 429, 503, 529] {
+        check(first(status(busy, "<html>later</html>")), Ok("ok"), 2).await;
+    }
+    check(|call| if call < 9 { status(429, "") } else { Say::Reply("ok") }, Ok("ok"), 10).await;
+}
+
+#[tokio::test]
+async fn a_wait_that_the_server_asks_for_is_kept_in_every_form() {
+    let forms: [&'static [(&str, &str)]; 3] = [
+        &[("retry-after", "0.15")],
+        &[("retry-after-ms", "150")],
+        &[("retry-after-ms", "150"), ("retry-after", "30")],
+    ];
+    for form in forms {
+        let begun = Instant::now();
+        check(first(Say::Status(429, form, String::new())), Ok("ok"), 2).await;
+        assert!(Duration::from_millis(150) <= begun.elapsed(), "{form:?}");
+    }
+    for form in ["0", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+        let headers: &'static [(&str, &str)] = vec![("retry-after", form)].leak();
+        check(first(Say::Status(429, headers, String::new())), Ok("ok"), 2).await;
+    }
+}
+
+#[tokio::test]
+async fn a_fault_passes_or_is_given_up() {
+    check(first(status(500, "oops")), Ok("ok"), 2).await;
+    check(first(status(502, &"x".repeat(10 << 20))), Ok("ok"), 2).await;
+    check(first(Say::Cut), Ok("ok"), 2).await;
+    check(first(Say::Hang), Ok("ok"), 2).await;
+    check(first(Say::Json(json!({"choices": []}))), Ok("ok"), 2).await;
+    check(|_| status(500, "oops"), Err("the last with: 500 oops"), 4).await;
+    check(|_| Say::Cut, Err("every attempt failed"), 4).await;
+}
+
+#[tokio::test]
+async fn a_refused_prompt_is_not_sent_again() {
+    check(
+        |_| status(400, r#"{"error":{"message":"no images"}}"#),
+        Err("refuses the prompt: 400 no images"),
+        1,
+    )
+    .await;
+    let openai = r#"{"error":{"message":"This model's maximum context length is 4096 tokens.","code":"context_length_exceeded"}}"#;
+    check(|_| status(400, openai), Err("context of 4096 tokens"), 1).await;
+    let llama =
+        r#"{"error":{"code":400,"type":"exceed_context_size_error","n_ctx":2048,"message":"too large"}}"#;
+    check(|_| status(400, llama), Err("context of 2048 tokens"), 1).await;
+}
+
+#[tokio::test]
+async fn a_reply_without_usage_is_estimated() {
+    let two = json!({"choices": [{"message": {"content": "one two"}}, {"message": {"content": "three"}}]});
+    let server = Server::start(move |_| Say::Json(two.clone())).await;
+    let (_folder, journal) = folder();
+    let llm = open(plan(&server.url), &journal).await;
+    let reply = llm.answer(&prompt("page")).await.unwrap().reply.unwrap();
+    assert_eq!((reply.text.as_str(), reply.completion_tokens), ("one two", 2));
+    assert_eq!(counters(&llm).usage_estimated, 1);
+}
+
+async fn fatal(behave: impl Fn(usize) -> Say + Send + Sync + 'static) -> (Fatal, usize) {
+    let server = Server::start(behave).await;
+    let (_folder, journal) = folder();
+    let mut plan = plan(&server.url.replace("http://", "http://user:hidden@"));
+    plan.patience = Duration::from_millis(100);
+    let llm = open(plan, &journal).await;
+    let error = llm.answer(&prompt("page")).await.unwrap_err();
+    assert!(error.to_string().contains("`writer`") && !error.to_string().contains("hidden"), "{error}");
+    (error, server.calls())
+}
+
+#[tokio::test]
+async fn what_no_prompt_can_change_stops_the_run_at_once() {
+    for denied in [401, 403] {
+        assert!(matches!(fatal(move |_| status(denied, "key?")).await, (Fatal::Denied { .. }, 1)));
+    }
+    let quota = r#"{"error":{"message":"pay first","type":"insufficient_quota"}}"#;
+    assert!(matches!(fatal(move |_| status(429, quota)).await, (Fatal::Spent { .. }, 1)));
+    assert!(matches!(fatal(|_| status(404, "no such model")).await, (Fatal::NotThere { .. }, 1)));
+    let elsewhere = || Say::Status(308, &[("location", "http://127.0.0.1:1/")], String::new());
+    assert!(matches!(fatal(move |_| elsewhere()).await, (Fatal::NotThere { .. }, 1)));
+}
+
+#[tokio::test]
+async fn patience_with_a_busy_server_ends() {
+    let (error, calls) = fatal(|_| status(503, "loading")).await;
+    assert!(matches!(&error, Fatal::ModelDown { says, .. } if says == "503 loading"), "{error}");
+    assert!(1 < calls, "{calls}");
+    let long = || Say::Status(429, &[("retry-after", "3600")], String::new());
+    assert!(matches!(fatal(move |_| long()).await, (Fatal::ModelDown { .. }, 1)));
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_waited_for() {
+    let (_folder, journal) = folder();
+    let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", port.local_addr().unwrap());
+    drop(port);
+    let llm = open(ModelPlan { patience: Duration::from_millis(100), ..plan(&url) }, &journal).await;
+    assert!(matches!(llm.probe().await, Err(Fatal::Unreachable { .. })));
+    let error = llm.answer(&prompt("page")).await.unwrap_err();
+    assert!(matches!(error, Fatal::ModelDown { .. }), "{error}");
+    assert!(2 < counters(&llm).retries);
+}
+
+#[tokio::test]
+async fn who_waits_for_another_try_is_not_in_flight() {
+    let server = Server::start(first(status(500, "oops"))).await;
+    let (_folder, journal) = folder();
+    let plan = ModelPlan { in_flight: 1, ..plan(&server.url) };
+    let llm = open_waiting(plan, &journal, Duration::from_secs(60)).await;
+    let (slow, quick) = (prompt("slow"), prompt("quick"));
+    let (slow, mut quick) = (Box::pin(llm.answer(&slow)), Box::pin(llm.answer(&quick)));
+    // Were the slow one in flight while it waits, the quick one would have to wait for it.
+    let answered = futures::future::select(slow, &mut quick).await;
+    let futures::future::Either::Right((answer, _)) = answered else { panic!("the slow one was first") };
+    assert_eq!(answer.unwrap().reply.unwrap().text, "ok");
+}
+
+#[tokio::test]
+async fn equal_prompts_are_asked_once() {
+    let server = Server::start(|_| Say::Reply("shared")).await;
+    let (_folder, journal) = folder();
+    let llm = open(plan(&server.url), &journal).await;
+    let prompt = prompt("page");
+    for answer in join_all((0..50).map(|_| llm.answer(&prompt))).await {
+        assert_eq!(answer.unwrap().reply.unwrap().text, "shared");
+    }
+    assert_eq!(server.calls(), 1);
+    let counters = counters(&llm);
+    assert_eq!((counters.asked, counters.coalesced), (1, 49));
+    assert!(llm.shared.flights().under_way.is_empty());
+}
+
+#[tokio::test]
+async fn who_goes_first_may_leave_first() {
+    let may = Arc::new(Semaphore::new(0));
+    let server = Server::start({
+        let may = Arc::clone(&may);
+        move |_| Say::When(Arc::clone(&may))
+    })
+    .await;
+    let (_folder, journal) = folder();
+    let llm = Arc::new(open(plan(&server.url), &journal).await);
+    let ask = || {
+        let llm = Arc::clone(&llm);
+        tokio::spawn(async move { llm.answer(&prompt("page")).await.unwrap().reply.unwrap().text })
+    };
+    let leaves = ask();
+    while server.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let stays = ask();
+    while counters(&llm).coalesced == 0 {
+        tokio::task::yield_now().await;
+    }
+    leaves.abort();
+    assert!(leaves.await.unwrap_err().is_cancelled());
+    may.add_permits(1);
+    assert_eq!(stays.await.unwrap(), "released");
+    assert_eq!(server.calls(), 1);
+}
+
+#[tokio::test]
+async fn when_all_have_left_the_next_one_asks_again() {
+    let server = Server::start(first(Say::Hang)).await;
+    let (_folder, journal) = folder();
+    let llm = open(plan(&server.url), &journal).await;
+    let asked = prompt("page");
+    let mut leaves = Box::pin(llm.answer(&asked));
+    while server.calls() == 0 {
+        assert!(futures::poll!(&mut leaves).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(leaves);
+    assert!(llm.shared.flights().under_way.is_empty());
+    assert_eq!(llm.answer(&asked).await.unwrap().reply.unwrap().text, "ok");
+    assert_eq!(server.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_second_run_asks_nothing_again() {
+    let server = Server::start(|call| if call < 3 { Say::Reply("ok") } else { status(400, "no") }).await;
+    let (_folder, journal) = folder();
+    let prompts: Vec<_> = (0..6).map(|number| prompt(&format!("page {number}"))).collect();
+    let mut first = Vec::new();
+    let llm = open(plan(&server.url), &journal).await;
+    for prompt in &prompts {
+        first.push(llm.answer(prompt).await.unwrap());
+    }
+    drop(llm);
+    for mode in [Mode::Live, Mode::Replay] {
+        // Another machine serves the model; nobody is there.
+        let llm = Llm::open(&[plan("http://127.0.0.1:1/v1")], &journal, mode).await.unwrap();
+        let again = join_all(prompts.iter().map(|prompt| llm.answer(prompt))).await;
+        assert_eq!(again.into_iter().collect::<Result<Vec<_>, _>>().unwrap(), first);
+        let counters = counters(&llm);
+        assert_eq!((counters.asked, counters.from_journal, counters.dollars), (0, 6, Some(0.0)));
+    }
+    assert_eq!(server.calls(), 6);
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_asked_again_by_the_next_run_only() {
+    let server = Server::start(|call| if call < 4 { status(500, "oops") } else { Say::Reply("ok") }).await;
+    let (_folder, journal) = folder();
+    let replay = async || {
+        let llm = Llm::open(&[plan("http://127.0.0.1:1/v1")], &journal, Mode::Replay).await.unwrap();
+        llm.answer(&prompt("page")).await.unwrap().reply
+    };
+    let gave_up = Err(Failure::GaveUp("500 oops".to_owned()));
+    let llm = open(plan(&server.url), &journal).await;
+    assert_eq!(llm.answer(&prompt("page")).await.unwrap().reply, gave_up);
+    assert_eq!(llm.answer(&prompt("page")).await.unwrap().reply, gave_up);
+    assert_eq!((server.calls(), counters(&llm).gave_up), (4, 1));
+    drop(llm);
+    assert_eq!(replay().await, gave_up);
+    let llm = open(plan(&server.url), &journal).await;
+    assert_eq!(llm.answer(&prompt("page")).await.unwrap().reply.unwrap().text, "ok");
+    drop(llm);
+    assert_eq!(replay().await.unwrap().text, "ok");
+    assert_eq!(server.calls(), 5);
+}
+
+#[tokio::test]
+async fn a_replay_without_the_reply_says_which_one_is_missing() {
+    let (_folder, journal) = folder();
+    let plan = plan("http://127.0.0.1:1/v1");
+    drop(open(plan.clone(), &journal).await);
+    let llm = Llm::open(std::slice::from_ref(&plan), &journal, Mode::Replay).await.unwrap();
+    let error = llm.answer(&prompt("page")).await.unwrap_err();
+    let id = prompt_id(&prompt("page"), &plan.backend);
+    assert!(
+        matches!(&error, Fatal::NotInJournal { model, prompt_id } if model == "writer" && *prompt_id == id)
+    );
+    assert!(error.to_string().contains(&id));
+}
+
+#[tokio::test]
+async fn a_replay_needs_no_model_and_a_run_needs_what_it_names() {
+    let (_folder, journal) = folder();
+    drop(open(plan("http://127.0.0.1:1/v1"), &journal).await);
+    let bad = plan("ftp://files");
+    Llm::open(std::slice::from_ref(&bad), &journal, Mode::Replay).await.unwrap();
+    let error = Llm::open(&[bad], &journal, Mode::Live).await.unwrap_err();
+    assert!(matches!(error, Fatal::Endpoint { source: EndpointError::Url, .. }), "{error}");
+    let llm = Llm::open(&[], &journal, Mode::Replay).await.unwrap();
+    assert!(matches!(llm.answer(&prompt("page")).await, Err(Fatal::UnknownModel { .. })));
+    #[cfg(not(feature = "embedded"))]
+    {
+        let backend = Backend::Embedded { name: "small".to_owned(), context: 512 };
+        let error = Llm::open(&[ModelPlan { backend, ..plan("") }], &journal, Mode::Live).await.unwrap_err();
+        assert!(matches!(error, Fatal::NoEmbedded { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_key_is_sent_and_limits_are_kept() {
+    let server = Server::start(|_| Say::Reply("ok")).await;
+    let (_folder, journal) = folder();
+    let mut plan = plan(&server.url);
+    plan.tokens_per_minute = NonZeroU32::new(100_000);
+    plan.requests_per_minute = NonZeroU32::new(1000);
+    if let Backend::Endpoint { key, .. } = &mut plan.backend {
+        *key = Some(Secret::new("k".to_owned()));
+    }
+    let llm = open(plan, &journal).await;
+    let prompts: Vec<_> = (0..40).map(|number| prompt(&format!("page {number}"))).collect();
+    for answer in join_all(prompts.iter().map(|prompt| llm.answer(prompt))).await {
+        answer.unwrap().reply.unwrap();
+    }
+    assert_eq!(server.calls(), 40);
+}
+
+#[tokio::test]
+async fn a_probe_tells_what_is_wrong_before_any_work() {
+    let probe = async |status, models| {
+        let server = Server::with_models(|_| Say::Hang, status, models).await;
+        let (_folder, journal) = folder();
+        open(plan(&server.url), &journal).await.probe().await
+    };
+    assert!(probe(200, r#"{"data":[{"id":"small"},{"id":"big"}]}"#).await.unwrap().is_empty());
+    assert!(probe(404, "").await.unwrap().is_empty());
+    assert!(probe(200, "<html>").await.unwrap().is_empty());
+    let warnings = probe(200, r#"{"data":[{"id":"small"}]}"#).await.unwrap();
+    assert!(warnings[0].contains("no model `big`, but small"), "{warnings:?}");
+    assert!(matches!(probe(401, "key?").await, Err(Fatal::Denied { .. })));
+    assert_eq!(probe(500, "oops").await.unwrap().len(), 1);
+}
+
+#[test]
+fn everything_that_decides_a_reply_is_in_its_key_and_nothing_else() {
+    let backend = |url: &str, model: &str| Backend::Endpoint {
+        url: url.to_owned(),
+        model: model.to_owned(),
+        key: None,
+    };
+    let here = backend("http://here/v1", "big");
+    let same = prompt_id(&prompt("page"), &here);
+    assert_eq!(
+        same,
+        prompt_id(&Prompt { model: "alias".to_owned(), ..prompt("page") }, &backend("http://there", "big"))
+    );
+    let different = [
+        prompt("other"),
+        Prompt { system: None, ..prompt("page") },
+        Prompt { system: Some(String::new()), ..prompt("page") },
+        Prompt { max_tokens: 51, ..prompt("page") },
+        Prompt { temperature: None, ..prompt("page") },
+        Prompt { temperature: Some(0.8), ..prompt("page") },
+        Prompt { top_p: Some(0.7), ..prompt("page") },
+        Prompt { stop: vec!["a".to_owned(), "b".to_owned()], ..prompt("page") },
+        Prompt { stop: vec!["ab".to_owned()], ..prompt("page") },
+        Prompt { shape: Some(Shape::Grammar("1".to_owned())), ..prompt("page") },
+        Prompt { shape: Some(Shape::JsonSchema("1".to_owned())), ..prompt("page") },
+        Prompt { seed: 8, ..prompt("page") },
+    ];
+    let mut ids: BTreeSet<_> = different.iter().map(|prompt| prompt_id(prompt, &here)).collect();
+    ids.insert(prompt_id(&prompt("page"), &backend("http://here/v1", "small")));
+    ids.insert(prompt_id(&prompt("page"), &Backend::Embedded { name: "big".to_owned(), context: 512 }));
+    ids.insert(same.clone());
+    assert_eq!(ids.len(), different.len() + 3);
+    // Journals outlive programs: a key that changes by accident would make every reply be paid for again.
+    assert_eq!(same, "b0e8662c39c2d42c2063f07c2b373957b977cd04311e785d44018c304d6036af");
+}

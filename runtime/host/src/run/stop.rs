@@ -1,0 +1,41 @@
+//! The one way in which a run ends early: somebody says why, and everybody who could begin something new looks here.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::Fatal;
+
+/// Whether the run is to stop. The first reason counts; what follows from it is noise.
+#[derive(Debug, Default)]
+pub struct Stop {
+    set: AtomicBool,
+    why: Mutex<Option<Fatal>>,
+}
+
+impl Stop {
+    pub fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set(&self, fatal: Fatal) {
+        let mut why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        if why.is_none() {
+            *why = Some(fatal);
+        }
+        self.halt();
+    }
+
+    /// Stops, for a reason that is told elsewhere.
+    pub(super) fn halt(&self) {
+        self.set.store(true, Ordering::Release);
+    }
+
+    /// Ends the run in order, as a person at the keyboard asks for.
+    pub fn interrupt(&self) {
+        self.set(Fatal::Interrupted);
+    }
+
+    pub(super) fn take(&self) -> Option<Fatal> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

@@ -1,0 +1,180 @@
+//! The last in line: what is done is put in order, written down and booked, one part for each archive.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use super::Watch;
+use super::house::Ticket;
+use crate::document::Column;
+use crate::ledger::{Fate, Ledger};
+use crate::sinks::part::{Finished, Part};
+use crate::sinks::{self, Origin, Reject};
+use crate::stages::{Passed, Rejected};
+use crate::tokens;
+
+/// What the writer is told.
+pub(super) enum Order {
+    Begin { archive: usize },
+    /// Everything up to and with one page, in the order of the archive.
+    Settle { archive: usize, sequence: u64, batch: Box<Batch> },
+    /// So many batches were sent: when all are there, the part is whole.
+    End { archive: usize, batches: u64 },
+}
+
+/// Records that are done: those that became no page, and the page after them.
+pub(super) struct Batch {
+    pub(super) strays: Vec<Stray>,
+    pub(super) page: Option<(Origin, Passed)>,
+    /// Held until the rows are written.
+    pub(super) ticket: Option<Ticket>,
+}
+
+/// A record that became no page.
+pub(super) struct Stray {
+    pub(super) fate: Fate,
+    /// Why, for those that failed; what was never meant to be a page is only counted.
+    pub(super) failed: Option<FailedRecord>,
+}
+
+pub(super) struct FailedRecord {
+    pub(super) origin: Origin,
+    pub(super) url: Option<String>,
+    pub(super) date: Option<String>,
+    pub(super) place: &'static str,
+    pub(super) reason: String,
+    pub(super) says: String,
+}
+
+/// What all parts have in common.
+pub(super) struct Writing {
+    pub(super) sink: PathBuf,
+    pub(super) stems: Vec<String>,
+    pub(super) identities: Vec<String>,
+    pub(super) stages: Vec<String>,
+    pub(super) columns: Vec<Column>,
+    pub(super) rejects: bool,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The parts that became whole in this run, by archive.
+    pub(super) finished: BTreeMap<usize, Finished>,
+    /// The books of this run, unfinished parts included.
+    pub(super) ledger: Ledger,
+    /// Time spent in each stage, by all workers.
+    pub(super) took: Vec<Duration>,
+}
+
+/// Why nothing more is written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    #[error(transparent)]
+    Sink(#[from] sinks::Fatal),
+    #[error(transparent)]
+    Imbalance(#[from] crate::ledger::Imbalance),
+}
+
+struct Open {
+    part: Part,
+    ledger: Ledger,
+    /// Batches that came before their turn.
+    early: BTreeMap<u64, Batch>,
+    next: u64,
+    batches: Option<u64>,
+}
+
+/// Writes until nobody is left to give orders. Parts that are not whole by then leave nothing.
+pub(super) fn write(orders: &Receiver<Order>, writing: &Writing, watch: &Watch) -> Result<Written, WriteError> {
+    let empty = || Ledger::new(writing.stages.iter().map(String::as_str));
+    let mut open: BTreeMap<usize, Open> = BTreeMap::new();
+    let took = vec![Duration::ZERO; writing.stages.len()];
+    let mut written = Written { finished: BTreeMap::new(), ledger: empty(), took };
+    for order in orders {
+        let archive = match order {
+            Order::Begin { archive } => {
+                let part = Part::create(&writing.sink, &writing.stems[archive], &writing.columns, writing.rejects)?;
+                let it = Open { part, ledger: empty(), early: BTreeMap::new(), next: 0, batches: None };
+                open.insert(archive, it);
+                continue;
+            }
+            Order::Settle { archive, sequence, batch } => {
+                if let Some(it) = open.get_mut(&archive) {
+                    it.early.insert(sequence, *batch);
+                }
+                archive
+            }
+            Order::End { archive, batches } => {
+                if let Some(it) = open.get_mut(&archive) {
+                    it.batches = Some(batches);
+                }
+                archive
+            }
+        };
+        let Some(it) = open.get_mut(&archive) else { continue };
+        while let Some(batch) = it.early.remove(&it.next) {
+            it.next += 1;
+            settle(it, batch, &mut written)?;
+        }
+        watch.publish(&written.ledger);
+        if it.batches == Some(it.next)
+            && let Some(Open { part, ledger, .. }) = open.remove(&archive)
+        {
+            ledger.audit()?;
+            let finished = part.finish(&ledger, &writing.identities[archive])?;
+            written.finished.insert(archive, finished);
+        }
+    }
+    written.ledger.audit()?;
+    Ok(written)
+}
+
+fn settle(open: &mut Open, batch: Batch, written: &mut Written) -> Result<(), sinks::Fatal> {
+    for stray in batch.strays {
+        if let Some(failed) = &stray.failed {
+            open.part.reject(&Reject {
+                id: failed.origin.record_id.as_deref(),
+                url: failed.url.as_deref(),
+                date: failed.date.as_deref(),
+                origin: &failed.origin,
+                stage: failed.place,
+                reason: &failed.reason,
+                value: Some(&failed.says),
+                text: None,
+            })?;
+        }
+        open.ledger.settle(&stray.fate);
+        written.ledger.settle(&stray.fate);
+    }
+    let Some((origin, passed)) = batch.page else { return Ok(()) };
+    for document in &passed.rows {
+        open.part.row(document, &origin, tokens::count(&document.text))?;
+    }
+    for rejected in &passed.rejected {
+        open.part.reject(&reject(rejected, &origin))?;
+    }
+    open.ledger.settle(&passed.fate);
+    written.ledger.settle(&passed.fate);
+    for (sum, took) in written.took.iter_mut().zip(&passed.took) {
+        *sum += *took;
+    }
+    drop(batch.ticket);
+    Ok(())
+}
+
+fn reject<'a>(rejected: &'a Rejected, origin: &'a Origin) -> Reject<'a> {
+    let document = &rejected.document;
+    Reject {
+        id: Some(&document.id),
+        url: Some(&document.url),
+        date: Some(&document.date),
+        origin,
+        stage: &rejected.stage,
+        reason: &rejected.reason,
+        value: rejected.says.as_deref(),
+        text: Some(&document.text),
+    }
+}

@@ -1,0 +1,102 @@
+//! Real archives, read as two independent readers agree that they are to be read, and odd ones, read without losing heart.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+use palimpsest::{pages, records};
+use serde_json::Value;
+
+fn data() -> Option<PathBuf> {
+    let folder = std::env::var_os("PALIMPSEST_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
+    let archives = folder.join("warc");
+    if archives.is_dir() {
+        return Some(archives);
+    }
+    println!("skipped: there is no {}", archives.display());
+    None
+}
+
+fn lines(archive: &Path) -> Vec<pages::Line> {
+    let source = File::open(archive).expect("the data has the archive");
+    records::read(source, records::Limits::default())
+        .map(|record| pages::line(&record.expect("files can be read")))
+        .collect()
+}
+
+/// The rows of the consensus, by archive.
+fn consensus(folder: &Path) -> BTreeMap<String, Vec<Value>> {
+    let file = File::open(folder.join("expected_consensus.jsonl.gz")).expect("the data has a consensus");
+    let mut text = String::new();
+    MultiGzDecoder::new(BufReader::new(file)).read_to_string(&mut text).expect("it is text");
+    let mut rows: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in text.lines() {
+        let row: Value = serde_json::from_str(line).expect("it is JSON");
+        rows.entry(row["file"].as_str().expect("a row names its archive").to_owned()).or_default().push(row);
+    }
+    rows
+}
+
+#[test]
+fn every_record_of_the_consensus_is_read_as_agreed() {
+    let Some(folder) = data() else { return };
+    let mut records = 0;
+    for (archive, expected) in consensus(&folder) {
+        let found = lines(&folder.join(&archive));
+        assert_eq!(found.len(), expected.len(), "{archive}");
+        for (found, expected) in found.iter().zip(&expected) {
+            let found = serde_json::to_value(found).unwrap();
+            let i = &expected["i"];
+            for key in ["i", "offset", "type", "uri", "date", "content_length"] {
+                assert_eq!(found[key], expected[key], "{key} of {archive} #{i}");
+            }
+            // A status without a text is read here and by neither of the two.
+            if !expected["http_status"].is_null() {
+                assert_eq!(found["http_status"], expected["http_status"], "{archive} #{i}");
+            }
+            // The two do not agree on every payload.
+            if !expected["payload_sha1"].is_null() {
+                assert_eq!(found["payload_sha1"], expected["payload_sha1"], "{archive} #{i}");
+                assert_eq!(found["payload_length"], expected["payload_len"], "{archive} #{i}");
+            }
+            records += 1;
+        }
+    }
+    assert_eq!(records, 922, "the whole consensus was looked at");
+}
+
+/// What is wrong with the archives that the two readers do not agree on.
+#[test]
+fn odd_archives_are_read_as_far_as_they_can_be() {
+    let Some(folder) = data() else { return };
+    let check = |archive: &str, expected: &[Option<&str>]| {
+        let found: Vec<_> = lines(&folder.join(archive)).iter().map(|line| line.damage).collect();
+        assert_eq!(found, expected, "{archive}");
+    };
+    let length = Some("contradicted_length");
+    let unsupported = &[Some("unsupported_format")];
+    check("webrecorder__warcio/example-bad-non-chunked.warc.gz", &[None; 6]);
+    check("webrecorder__warcio/example-bad.warc.gz.bad", &[None; 6]);
+    check("webrecorder__warcio/example-wrong-chunks.warc.gz", &[None; 2]);
+    check("webrecorder__warcio/example-trunc.warc", &[None, None, length, None]);
+    check("webrecorder__warcio.js/example-bad-length.warc", &[None, None, length, None, None, None]);
+    check("webrecorder__pywb/example.warc", &[None, None, None, None, length, None]);
+    check("derived/whirlwind.single-member.warc.gz", &[None; 4]);
+    check("derived/whirlwind.truncated.warc.gz", &[None, None, Some("truncated")]);
+    check("slyrz__warc/test.warc", &[None; 10]);
+    check("slyrz__warc/test.warc.gz", &[None; 10]);
+    for archive in [
+        "webrecorder__warcio/example.arc",
+        "webrecorder__warcio/example.arc.gz",
+        "chatnoir-eu__chatnoir-resiliparse/warcfile.warc.lz4",
+        "slyrz__warc/test.warc.bz2",
+        "webrecorder__pywb/valid_example_1.wacz",
+        "derived/whirlwind.per-record.warc.zst",
+        "derived/dolma0.dict-zstd.warc.zst",
+    ] {
+        check(archive, unsupported);
+    }
+}

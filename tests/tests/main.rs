@@ -1,0 +1,16 @@
+//! Palimpsest from outside.
+
+/// The `records` verb against what other readers agree on.
+mod archives;
+/// The rules of `ARCHITECTURE.md`, as far as a program can check them.
+mod architecture;
+/// What the command prints and how it ends.
+mod cli;
+mod harness;
+/// Guests that break the rules of the border.
+mod hostile;
+/// What a newcomer runs first.
+mod quickstart;
+/// Replayed, killed, and started again.
+mod resume;
+mod server;
