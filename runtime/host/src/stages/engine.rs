@@ -114,14 +114,14 @@ impl Engine {
         Plugin::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state: &mut State| state)
             .map_err(refused)?;
         let ty = component.component_type();
-        for (import, _) in ty.imports(&self.engine) {
+        for (import, item) in ty.imports(&self.engine) {
             if import.starts_with("palimpsest:plugin/") {
                 continue;
             }
             if !wasi::knows(import) {
                 return Err(wrong(LoadErrorKind::Import(import.to_owned())));
             }
-            wasi::define(&mut linker, import).map_err(refused)?;
+            wasi::define(&self.engine, &mut linker, import, &item.ty).map_err(refused)?;
         }
         linker.define_unknown_imports_as_traps(&component).map_err(refused)?;
         let pre = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(refused)?;

@@ -7,6 +7,7 @@
 //! thread for as long as it likes, out of the reach of every limit on computing.
 
 use wasmtime::StoreContextMut;
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType};
 
 use super::host::State;
@@ -54,34 +55,50 @@ const STDERR: u32 = 2;
 type Store<'a> = StoreContextMut<'a, State>;
 
 /// Defines the interface under exactly the name, version included, by which the component imports it.
-pub(super) fn define(linker: &mut Linker<State>, import: &str) -> wasmtime::Result<()> {
+pub(super) fn define(
+    engine: &wasmtime::Engine,
+    linker: &mut Linker<State>,
+    import: &str,
+    item: &ComponentItem,
+) -> wasmtime::Result<()> {
     let interface = import.split('@').next().unwrap_or(import);
     let mut it = linker.instance(import)?;
+    if let ComponentItem::ComponentInstance(instance) = item {
+        // Interfaces name each other's resources, and wherever one is named it must be the same one.
+        for (name, export) in instance.exports(engine) {
+            if let ComponentItem::Resource(_) = export.ty {
+                it.resource(name, resource(name), |_, _| Ok(()))?;
+            }
+        }
+    }
     match interface {
         "wasi:cli/environment" => environment(&mut it),
         "wasi:cli/exit" => exit(&mut it),
         "wasi:cli/stdin" => stdin(&mut it),
         "wasi:cli/stdout" => output(&mut it, "get-stdout", STDOUT),
         "wasi:cli/stderr" => output(&mut it, "get-stderr", STDERR),
-        "wasi:cli/terminal-input" => terminal(&mut it, "terminal-input"),
-        "wasi:cli/terminal-output" => terminal(&mut it, "terminal-output"),
         "wasi:cli/terminal-stdin" => no_terminal(&mut it, "get-terminal-stdin"),
         "wasi:cli/terminal-stdout" => no_terminal(&mut it, "get-terminal-stdout"),
         "wasi:cli/terminal-stderr" => no_terminal(&mut it, "get-terminal-stderr"),
-        "wasi:io/error" => it.resource("error", ResourceType::host::<IoError>(), |_, _| Ok(())),
         "wasi:io/streams" => streams(&mut it),
         "wasi:clocks/wall-clock" => wall_clock(&mut it),
         "wasi:clocks/monotonic-clock" => monotonic_clock(&mut it),
-        "wasi:random/random" => {
-            random(&mut it, "get-random-bytes", "get-random-u64")
-        }
+        "wasi:random/random" => random(&mut it, "get-random-bytes", "get-random-u64"),
         "wasi:random/insecure" => random(&mut it, "get-insecure-random-bytes", "get-insecure-random-u64"),
         "wasi:random/insecure-seed" => insecure_seed(&mut it),
-        "wasi:filesystem/types" => {
-            it.resource("descriptor", ResourceType::host::<Descriptor>(), |_, _| Ok(()))
-        }
         "wasi:filesystem/preopens" => preopens(&mut it),
         _ => Ok(()),
+    }
+}
+
+fn resource(name: &str) -> ResourceType {
+    match name {
+        "input-stream" => ResourceType::host::<Input>(),
+        "output-stream" => ResourceType::host::<Output>(),
+        "error" => ResourceType::host::<IoError>(),
+        "descriptor" => ResourceType::host::<Descriptor>(),
+        "terminal-input" | "terminal-output" => ResourceType::host::<Terminal>(),
+        _ => ResourceType::host::<()>(),
     }
 }
 
@@ -105,17 +122,11 @@ fn output(it: &mut LinkerInstance<'_, State>, name: &str, stream: u32) -> wasmti
     it.func_wrap(name, move |_: Store<'_>, (): ()| Ok((Resource::<Output>::new_own(stream),)))
 }
 
-fn terminal(it: &mut LinkerInstance<'_, State>, name: &str) -> wasmtime::Result<()> {
-    it.resource(name, ResourceType::host::<Terminal>(), |_, _| Ok(()))
-}
-
 fn no_terminal(it: &mut LinkerInstance<'_, State>, name: &str) -> wasmtime::Result<()> {
     it.func_wrap(name, |_: Store<'_>, (): ()| Ok((None::<Resource<Terminal>>,)))
 }
 
 fn streams(it: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    it.resource("input-stream", ResourceType::host::<Input>(), |_, _| Ok(()))?;
-    it.resource("output-stream", ResourceType::host::<Output>(), |_, _| Ok(()))?;
     for name in ["[method]input-stream.read", "[method]input-stream.blocking-read"] {
         it.func_wrap(name, |_: Store<'_>, (_, _): (Resource<Input>, u64)| {
             Ok((Err::<Vec<u8>, _>(StreamError::Closed),))

@@ -1,5 +1,7 @@
 //! With the real model; without its weights each test says so and ends.
 
+use std::time::Instant;
+
 use futures::future::join_all;
 
 use super::*;
@@ -137,7 +139,10 @@ call ::= "remove_lines(" [0-9]+ "," [0-9]+ ")" | "keep_all()""#;
                 line == "keep_all()" || numbers.is_some_and(|(one, other)| is_number(one) && is_number(other))
             })
         };
-        assert!(said.finish == Finish::Length || (calls(&said.text) && said.text.lines().count() == 2), "{said:?}");
+        assert!(
+            said.finish == Finish::Length || (calls(&said.text) && said.text.lines().count() == 2),
+            "{said:?}"
+        );
     }
 }
 
@@ -209,7 +214,10 @@ async fn what_cannot_be_obeyed_is_refused() {
 async fn many_prompts_share_few_slots() {
     let Some(model) = model(4) else { return };
     let prompts: Vec<Prompt> = (1..=12)
-        .map(|number| Prompt { max_tokens: 4 + number, ..prompt(&format!("Write about the number {number}.")) })
+        .map(|number| Prompt {
+            max_tokens: 4 + number,
+            ..prompt(&format!("Write about the number {number}."))
+        })
         .collect();
     let ask_all = || join_all(prompts.iter().map(|prompt| reply(&model, prompt)));
     let first = ask_all().await;
@@ -223,19 +231,25 @@ async fn many_prompts_share_few_slots() {
 #[tokio::test]
 async fn whoever_stops_waiting_makes_room() {
     let Some(model) = model(1) else { return };
-    let endless = Prompt {
-        max_tokens: CONTEXT,
-        shape: Some(Shape::Grammar("root ::= \"a\"*  \"!\"".to_owned())),
+    let long = Prompt {
+        max_tokens: 200,
+        shape: Some(Shape::Grammar("root ::= [a-z ]{200} \"!\"".to_owned())),
         ..prompt("Go on.")
     };
-    let short = prompt("What is the capital of France?");
-    // The endless one has the only slot by the time that the short one is asked; both are polled in this order.
-    let said = tokio::select! {
+    let short = Prompt { max_tokens: 1, ..long.clone() };
+    let start = Instant::now();
+    assert!(20 < reply(&model, &long).await.completion_tokens);
+    let whole = start.elapsed();
+
+    let start = Instant::now();
+    // The long one is asked first, has the only slot, and is given up.
+    tokio::select! {
         biased;
-        said = async { reply(&model, &endless).await } => said,
-        () = async { tokio::task::yield_now().await } => reply(&model, &short).await,
-    };
-    assert!(said.text.contains("Paris"), "{said:?}");
+        _ = model.complete(&long) => panic!("nobody has waited for it"),
+        () = tokio::task::yield_now() => {}
+    }
+    reply(&model, &short).await;
+    assert!(start.elapsed() < whole / 2, "{:?} of {whole:?}", start.elapsed());
 }
 
 #[test]
