@@ -9,15 +9,10 @@ use flate2::bufread::MultiGzDecoder;
 use palimpsest::{pages, records};
 use serde_json::Value;
 
+use crate::harness;
+
 fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("PALIMPSEST_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
-    let archives = folder.join("warc");
-    if archives.is_dir() {
-        return Some(archives);
-    }
-    println!("skipped: there is no {}", archives.display());
-    None
+    harness::data("archives").map(|data| data.join("warc"))
 }
 
 fn lines(archive: &Path) -> Vec<pages::Line> {

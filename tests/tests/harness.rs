@@ -80,7 +80,7 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
     pub(crate) sink: PathBuf,
     /// Kept as long as what was written may be looked at.
-    place: Option<Place>,
+    _place: Option<Place>,
 }
 
 impl Place {
@@ -104,7 +104,7 @@ impl Place {
     /// Like [`Place::run`], for a place that nothing else happens in.
     pub(crate) fn into_run(self, arguments: &[&str]) -> Ran {
         let ran = self.run(arguments);
-        Ran { place: Some(self), ..ran }
+        Ran { _place: Some(self), ..ran }
     }
 
     /// Runs to the end and audits what was written.
@@ -122,7 +122,7 @@ impl Place {
 impl Ran {
     fn new(output: &Output, sink: PathBuf) -> Self {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        Self { code: output.status.code().unwrap_or(-1), stderr, sink, place: None }
+        Self { code: output.status.code().unwrap_or(-1), stderr, sink, _place: None }
     }
 
     #[track_caller]

@@ -1,7 +1,7 @@
 //! A real llama.cpp server on loopback, with the weights of the embedded model and a log of its own of every prompt.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::{cache, weights};
@@ -9,7 +9,7 @@ use crate::harness::{cache, weights};
 /// Starts the server in a Python process and says where it listens. It ends with its standard input.
 const SERVE: &str = r#"
 import sys, xllamacpp
-weights, log, slots = sys.argv[1], sys.argv[2], int(sys.argv[3])
+weights, slots = sys.argv[1], int(sys.argv[2])
 params = xllamacpp.CommonParams()
 params.model.path = weights
 params.model_alias = "smollm2"
@@ -18,8 +18,9 @@ params.port = 0
 params.n_parallel = slots
 params.n_ctx = 4096 * slots
 params.n_gpu_layers = 0
-params.cpuparams.n_threads = 2
-params.path_prompts_log_dir = log
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+# From this level on the log has the prompt of every request that is given a slot.
+params.verbosity = 5
 server = xllamacpp.Server(params)
 print("listening", server.listening_address, flush=True)
 sys.stdin.read()
@@ -30,7 +31,7 @@ pub(crate) struct Server {
     process: Child,
     /// The base URL, as a pipeline file has it.
     pub(crate) endpoint: String,
-    log: tempfile::TempDir,
+    log: tempfile::NamedTempFile,
 }
 
 impl Server {
@@ -46,18 +47,17 @@ impl Server {
     }
 
     fn launch(weights: &Path, package: &Path, slots: u32) -> Self {
-        let log = tempfile::tempdir().unwrap();
+        let log = tempfile::NamedTempFile::new().unwrap();
         let mut process = Command::new("python3")
             .args(["-c", SERVE])
             .arg(weights)
-            .arg(log.path())
             .arg(slots.to_string())
             .env("PYTHONPATH", package)
             // Spinning threads of idle OpenMP teams would take the cores from everybody else.
             .env("OMP_WAIT_POLICY", "passive")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log.reopen().unwrap())
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -66,12 +66,24 @@ impl Server {
         Self { process, endpoint, log }
     }
 
-    /// The prompts that the server was asked, as it logged them, in order.
+    /// The prompts that the server was asked, as it logged them, each with the seed that it came with.
     pub(crate) fn prompts(&self) -> Vec<String> {
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(self.log.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+        let log = String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap()).into_owned();
+        let launched = log.lines().filter(|line| line.contains("launching slot"));
+        launched
+            .filter_map(|line| {
+                let prompt = line.split_once("\"prompt\":\"")?.1;
+                let mut escaped = false;
+                let end = prompt.find(|letter| {
+                    let ends = letter == '"' && !escaped;
+                    escaped = letter == '\\' && !escaped;
+                    ends
+                })?;
+                let seed = line.split_once("\"seed\":")?.1.split([',', '}']).next()?;
+                let text: String = serde_json::from_str(&format!("\"{}\"", &prompt[..end])).ok()?;
+                Some(format!("{seed} {text}"))
+            })
+            .collect()
     }
 }
 

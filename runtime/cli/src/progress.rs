@@ -102,7 +102,6 @@ impl Shown {
 
     fn line(&self, ledger: &Ledger) -> String {
         let seconds = self.begun.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
-        let (read, in_all) = self.watch.bytes();
         let mut parts = vec![
             format!("{} records ({:.1}/s)", ledger.total.read, per(ledger.total.read, seconds)),
             format!("{} rows", ledger.rows),
@@ -118,7 +117,7 @@ impl Shown {
         if !dollars.is_empty() {
             parts.push(format!("${:.2}", dollars.iter().sum::<f64>()));
         }
-        parts.extend(eta(read, in_all, seconds));
+        parts.extend(self.watch.share().map(|share| left(seconds / share - seconds)));
         parts.join(" · ")
     }
 
@@ -160,10 +159,6 @@ fn per(count: u64, seconds: f64) -> f64 {
     count as f64 / seconds
 }
 
-fn eta(read: u64, in_all: u64, seconds: f64) -> Option<String> {
-    if read == 0 || in_all <= read {
-        return None;
-    }
-    let left = per(in_all - read, per(read, seconds));
-    Some(format!("about {} left", if left < 90.0 { format!("{left:.0} s") } else { format!("{:.0} min", left / 60.0) }))
+fn left(seconds: f64) -> String {
+    if seconds < 90.0 { format!("about {seconds:.0} s left") } else { format!("about {:.0} min left", seconds / 60.0) }
 }

@@ -88,6 +88,8 @@ pub enum Fatal {
          when it is back, the same command goes on from here"
     )]
     ModelDown { model: String, url: String, since: Timestamp, says: String },
+    #[error("the run is stopping, and no model is asked any more")]
+    Closed,
     #[error(
         "the model `{model}` runs inside the process, but this program was built without the feature `embedded`"
     )]
@@ -178,6 +180,12 @@ impl Llm {
         let key = key(prompt, &model.plan.backend);
         let reply = self.flight(key, model, prompt).await?;
         Ok(Answer { prompt_id: hexadecimal(&key), reply })
+    }
+
+    /// Sends nothing new any more: whoever still waits for a model gets [`Fatal::Closed`]. Calls that are under way, and
+    /// will be paid for, come to their end and into the journal.
+    pub fn close(&self) {
+        self.shared.models.values().for_each(|model| model.close());
     }
 
     /// What each model did, by its name in the pipeline.

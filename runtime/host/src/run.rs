@@ -124,6 +124,8 @@ pub struct Watch {
     ledger: Mutex<Option<Ledger>>,
     bytes_read: AtomicU64,
     bytes_in_all: AtomicU64,
+    /// Pages that a limit leaves this run; 0 without one.
+    pages_in_all: AtomicU64,
     lines: Sender<Line>,
     lines_lost: AtomicU64,
 }
@@ -144,9 +146,16 @@ impl Watch {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Bytes of archives read so far, and of all of them.
-    pub fn bytes(&self) -> (u64, u64) {
-        (self.bytes_read.load(Ordering::Relaxed), self.bytes_in_all.load(Ordering::Relaxed))
+    /// How far the run is, from 0 to 1: by the pages of a limit, else by the bytes of the archives.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate for people needs no 53 bits")]
+    pub fn share(&self) -> Option<f64> {
+        let pages = self.pages_in_all.load(Ordering::Relaxed);
+        let (done, in_all) = if pages == 0 {
+            (self.bytes_read.load(Ordering::Relaxed), self.bytes_in_all.load(Ordering::Relaxed))
+        } else {
+            (self.ledger().map_or(0, |ledger| ledger.pages.taken), pages)
+        };
+        (0 < done && done <= in_all).then(|| done as f64 / in_all as f64)
     }
 
     /// Lines of plugins that came faster than they were read.
@@ -190,19 +199,21 @@ impl Run {
             ledger: Mutex::new(None),
             bytes_read: AtomicU64::new(0),
             bytes_in_all: AtomicU64::new(0),
+            pages_in_all: AtomicU64::new(0),
             lines: said,
             lines_lost: AtomicU64::new(0),
         };
+        let llm = Arc::new(llm);
         Ok(Self {
             plan,
             options,
             archives,
             stages: Arc::new(stages),
-            llm: Arc::new(llm),
+            stop: Arc::new(Stop::new(Arc::clone(&llm))),
+            llm,
             runtime,
             watch: Arc::new(watch),
             lines,
-            stop: Arc::default(),
             warnings,
         })
     }
@@ -353,6 +364,7 @@ impl Run {
             }
         }
         self.watch.bytes_in_all.store(in_all, Ordering::Relaxed);
+        self.watch.pages_in_all.store(todo.left.unwrap_or(0), Ordering::Relaxed);
         Ok(todo)
     }
 

@@ -30,11 +30,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::engine::{Ask, Plan};
 use crate::prompt::{Failure, Prompt, Reply};
-
-/// How many prompts are answered together unless told otherwise. One core writes 49 tokens a second for one prompt, 57
-/// for four and 60 for eight; and each slot costs 23 KB of memory for each token of the context.
-pub(crate) const DEFAULT_SLOTS: usize = 4;
-
 /// How many of a machine's cores compute for the model unless told otherwise: half of them.
 ///
 /// llama.cpp's threads wait for each other many times in each step, and at full speed. Where other work takes one of

@@ -3,13 +3,18 @@
 //! Everybody stands in one line: who comes first is served first, however much it wants. Who wants a lot would starve
 //! if the line were a crowd, because small wants fit into what is left again and again. A server counts over sliding
 //! minutes, so the gate remembers the last minute itself instead of filling a bucket: a bucket lets through its size
-//! and its rate, together twice the limit, in the first minute. It knows neither prompts nor servers.
+//! and its rate, together twice the limit, in the first minute. Buckets (governor's) do what they are good at: they
+//! spread the calls over the minute. The gate knows neither prompts nor servers.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -33,8 +38,8 @@ pub(crate) struct Gate {
 
 #[derive(Debug)]
 struct Limits {
-    requests: Option<Limit>,
-    tokens: Option<Limit>,
+    requests: Option<Requests>,
+    tokens: Option<Tokens>,
     /// Until when the server wants to be left alone.
     held: Option<Instant>,
 }
@@ -58,8 +63,8 @@ impl Gate {
             line: tokio::sync::Mutex::new(()),
             in_flight: Semaphore::new(in_flight.clamp(1, Semaphore::MAX_PERMITS)),
             limits: Mutex::new(Limits {
-                requests: requests_per_minute.map(Limit::new),
-                tokens: tokens_per_minute.map(Limit::new),
+                requests: requests_per_minute.map(Requests::new),
+                tokens: tokens_per_minute.map(Tokens::new),
                 held: None,
             }),
             settled: Notify::new(),
@@ -117,24 +122,63 @@ impl Limits {
         {
             return Err(held - now);
         }
-        let wants = [(&mut self.requests, 1), (&mut self.tokens, u64::from(tokens))];
-        for (limit, amount) in wants {
-            if let Some(limit) = limit {
-                limit.room(amount, now)?;
-            }
+        if let Some(limit) = &mut self.tokens {
+            limit.room(tokens.into(), now)?;
         }
+        // Last, because this one takes when it lets through.
         if let Some(requests) = &mut self.requests {
-            requests.take(1, now);
+            requests.take(now)?;
         }
         Ok(self.tokens.as_mut().map(|limit| limit.take(tokens.into(), now)))
     }
 }
 
-/// A limit for each minute, spread over its parts.
+/// The tokens of each minute, spread over its parts. A bucket does not do here: most of what a call reserves is given
+/// back when it is over, and a bucket takes nothing back.
 #[derive(Debug)]
-struct Limit {
+struct Tokens {
     minute: Window,
     part: Window,
+}
+
+/// The requests of each minute, spread over it.
+#[derive(Debug)]
+struct Requests {
+    minute: Window,
+    pace: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
+}
+
+/// The runtime's clock, which tests can hold still.
+#[derive(Debug, Clone)]
+struct Ticks {
+    begun: Instant,
+}
+
+impl Clock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+}
+
+impl Requests {
+    fn new(per_minute: NonZeroU32) -> Self {
+        let burst = NonZeroU32::new(per_minute.get().div_ceil(PARTS)).unwrap_or(per_minute);
+        let quota = Quota::per_minute(per_minute).allow_burst(burst);
+        Self {
+            minute: Window::new(MINUTE, per_minute.get().into()),
+            pace: RateLimiter::direct_with_clock(quota, Ticks { begun: Instant::now() }),
+        }
+    }
+
+    /// Takes one, or says how long to wait for it.
+    fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        self.minute.room(1, now)?;
+        self.pace.check().map_err(|until| until.wait_time_from(self.pace.clock().now()))?;
+        self.minute.take(1, now);
+        Ok(())
+    }
 }
 
 /// What was taken, for giving back.
@@ -144,7 +188,7 @@ struct Ticket {
     part: u64,
 }
 
-impl Limit {
+impl Tokens {
     fn new(per_minute: NonZeroU32) -> Self {
         let part = per_minute.get().div_ceil(PARTS);
         Self {

@@ -3,7 +3,7 @@
 //! What a failure means is decided in `retry`; this module keeps what that decision needs to know (how the prompt and
 //! the model have fared) and carries it out. It refuses to know the journal.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub(super) struct Model {
     server: Option<Server>,
     gate: Gate,
     health: Mutex<Health>,
+    closed: AtomicBool,
     pub(super) tally: Tally,
     pub(super) first_wait: Duration,
 }
@@ -68,6 +69,7 @@ impl Model {
             server,
             gate: Gate::new(plan.requests_per_minute, plan.tokens_per_minute, plan.in_flight),
             health: Mutex::default(),
+            closed: AtomicBool::new(false),
             tally: Tally::default(),
             first_wait: FIRST_WAIT,
         })
@@ -151,7 +153,7 @@ impl Model {
         let most = client::estimate(prompt).saturating_add(prompt.max_tokens);
         let mut tries = Tries::default();
         loop {
-            let pass = self.enter(most).await;
+            let pass = self.enter(most).await?;
             let trouble = match client.complete(prompt).await {
                 Ok(completion) => {
                     let reply = &completion.reply;
@@ -183,15 +185,23 @@ impl Model {
 
     #[cfg(feature = "embedded")]
     async fn ask_embedded(&self, embedded: &embedded::Embedded, prompt: &Prompt) -> Result<Outcome, Fatal> {
-        let _pass = self.enter(client::estimate(prompt).saturating_add(prompt.max_tokens)).await;
+        let _pass = self.enter(client::estimate(prompt).saturating_add(prompt.max_tokens)).await?;
         embedded.complete(prompt).await.map_err(|error| embedded_fails(&self.plan.name, &error))
     }
 
-    async fn enter(&self, tokens: u32) -> Pass<'_> {
+    /// Nothing new is sent any more; calls that are under way come to their end.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    async fn enter(&self, tokens: u32) -> Result<Pass<'_>, Fatal> {
         let lined_up = Instant::now();
         let pass = self.gate.enter(tokens).await;
         self.tally.waited_micros.add(micros(lined_up.elapsed()));
-        pass
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Fatal::Closed);
+        }
+        Ok(pass)
     }
 
     /// Ends a call that failed.
@@ -321,7 +331,8 @@ impl Server {
 #[cfg(feature = "embedded")]
 async fn load(plan: &ModelPlan, name: String, context: u32) -> Result<embedded::Embedded, Fatal> {
     let slots = plan.in_flight;
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let threads = embedded::default_threads(cores);
     let loading = tokio::task::spawn_blocking(move || {
         let cache = weights::default_cache(|name| std::env::var_os(name)).unwrap_or_default();
         let path = weights::locate(&name, &cache).map_err(|error| client::chain(&error))?;

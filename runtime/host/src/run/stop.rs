@@ -1,18 +1,24 @@
 //! The one way in which a run ends early: somebody says why, and everybody who could begin something new looks here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Fatal;
+use crate::llm::Llm;
 
 /// Whether the run is to stop. The first reason counts; what follows from it is noise.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stop {
     set: AtomicBool,
     why: Mutex<Option<Fatal>>,
+    llm: Arc<Llm>,
 }
 
 impl Stop {
+    pub(super) fn new(llm: Arc<Llm>) -> Self {
+        Self { set: AtomicBool::new(false), why: Mutex::default(), llm }
+    }
+
     pub fn is_set(&self) -> bool {
         self.set.load(Ordering::Acquire)
     }
@@ -28,6 +34,7 @@ impl Stop {
     /// Stops, for a reason that is told elsewhere.
     pub(super) fn halt(&self) {
         self.set.store(true, Ordering::Release);
+        self.llm.close();
     }
 
     /// Ends the run in order, as a person at the keyboard asks for.
