@@ -33,12 +33,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn build(root: &Path, target: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "--profile", "plugin", "--target", TARGET, "--target-dir"]).arg(target);
+    cargo
+        .current_dir(root)
+        .args(["build", "--profile", "plugin", "--target", TARGET, "--target-dir"])
+        .arg(target);
     for name in BUILT_IN {
         cargo.arg("--package").arg(format!("palimpsest-{name}"));
     }
     // What the outer build says of its own compiler is not meant for guests.
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS"] {
+    for name in
+        ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS"]
+    {
         cargo.env_remove(name);
     }
     // Copies and searches of bytes run five times as fast with the vector instructions that every host has.

@@ -56,7 +56,8 @@ fn code(path: &Path) -> String {
 
 /// The names that follow `prefix` in the code.
 fn named(code: &str, prefix: &str) -> BTreeSet<String> {
-    let word = |rest: &str| rest.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect::<String>();
+    let word =
+        |rest: &str| rest.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect::<String>();
     let mut names = BTreeSet::new();
     for (at, _) in code.match_indices(prefix) {
         let rest = &code[at + prefix.len()..];
@@ -135,7 +136,8 @@ fn the_table_speaks_of_modules_that_are_there() {
 fn the_reader_of_archives_cannot_name_its_users() {
     let manifest = std::fs::read_to_string(root().join("runtime/warc/Cargo.toml")).unwrap();
     let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
-    let names: Vec<_> = dependencies.lines().filter_map(|line| line.split('.').next()).filter(|it| !it.is_empty()).collect();
+    let names: Vec<_> =
+        dependencies.lines().filter_map(|line| line.split('.').next()).filter(|it| !it.is_empty()).collect();
     assert_eq!(names, ["flate2", "thiserror", "warc"]);
 }
 

@@ -41,7 +41,10 @@ fn a_disk_that_is_full_ends_the_run_in_order() {
     );
     let full = place.path("full");
     std::fs::create_dir(&full).unwrap();
-    let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "none"]).arg(&full).status();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=256k", "none"])
+        .arg(&full)
+        .status();
     if !mounted.is_ok_and(|status| status.success()) {
         println!("full disk: skipped, no small file system can be mounted here");
         return;
@@ -72,8 +75,11 @@ fn records_prints_a_line_each_and_tells_damage_by_its_exit_code() {
     let archive = root().join("pipelines/quickstart.warc.gz");
     let output = palimpsest().arg("records").arg(archive).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let lines: Vec<serde_json::Value> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert!(60 < lines.len());
     assert_eq!(lines[0]["type"], "warcinfo");
     assert!(lines.iter().enumerate().all(|(number, line)| line["i"] == number));
@@ -92,7 +98,11 @@ fn apply(arguments: &[&str], documents: &str) -> Vec<serde_json::Value> {
     process.stdin.take().unwrap().write_all(documents.as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -115,7 +125,8 @@ fn apply_lets_a_stage_judge_documents() {
 fn apply_shows_prompts_and_goes_on_with_the_replies_that_are_given() {
     let text = "The lighthouse at the cape was built in 1874 from local granite. It stands 31 metres tall and its lamp can be \
                 seen from 20 miles away. Keepers lived beside it with their families until it was automated in 1986.";
-    let document = format!("{}\n", serde_json::json!({ "id": "a", "url": "https://a.example/", "text": text }));
+    let document =
+        format!("{}\n", serde_json::json!({ "id": "a", "url": "https://a.example/", "text": text }));
     let settings = ["rephrase", "--settings", "{\"model\": \"m\", \"styles\": [\"concise\"]}"];
     let asked = apply(&settings, &document);
     assert_eq!(asked[0]["verdict"], "ask", "{}", asked[0]);
@@ -123,7 +134,8 @@ fn apply_shows_prompts_and_goes_on_with_the_replies_that_are_given() {
     let place = Place::new("");
     let reply = "The granite lighthouse at the cape, built in 1874, stands 31 metres tall, and its lamp is seen 20 miles away. \
                  Keepers and their families lived there until 1986, when it was automated.";
-    std::fs::write(place.path("replies"), serde_json::json!({ "id": "a", "replies": [reply] }).to_string()).unwrap();
+    std::fs::write(place.path("replies"), serde_json::json!({ "id": "a", "replies": [reply] }).to_string())
+        .unwrap();
     let replies = place.path("replies");
     let judged = apply(&[&settings[..], &["--replies", replies.to_str().unwrap()]].concat(), &document);
     assert_eq!(judged[0]["verdict"], "emit", "{}", judged[0]);

@@ -14,7 +14,8 @@ pub(crate) fn root() -> PathBuf {
 
 /// The folder of real material, or None with a note that what needs it is skipped.
 pub(crate) fn data(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("PALIMPSEST_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    let folder =
+        std::env::var_os("PALIMPSEST_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from);
     if folder.is_dir() {
         return Some(folder);
     }
@@ -163,7 +164,8 @@ impl Ran {
     fn audit(&self) {
         let report = self.report();
         assert_eq!(report["finished"], true, "{report}");
-        let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} is no count in {report}"));
+        let number =
+            |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} is no count in {report}"));
         let sum = |value: &Value| value.as_object().unwrap().values().map(number).sum::<u64>();
         let total = &report["total"];
         assert_eq!(
@@ -175,12 +177,18 @@ impl Ran {
         for it in report["places"].as_array().unwrap() {
             let flow = &it["flow"];
             assert_eq!(number(&flow["taken"]), before, "{it}");
-            assert_eq!(number(&flow["taken"]), number(&flow["passed"]) + sum(&flow["dropped"]) + sum(&flow["failed"]), "{it}");
+            assert_eq!(
+                number(&flow["taken"]),
+                number(&flow["passed"]) + sum(&flow["dropped"]) + sum(&flow["failed"]),
+                "{it}"
+            );
             before = number(&flow["emitted"]);
         }
         assert_eq!(number(&report["rows"]), before);
         assert_eq!(self.rows().len() as u64, before);
-        let left: Vec<_> = files(&self.sink).into_iter().filter(|path| path.to_string_lossy().contains(".tmp")).collect();
+        let aside =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(".tmp"));
+        let left: Vec<_> = files(&self.sink).into_iter().filter(aside).collect();
         assert!(left.is_empty(), "{left:?}");
     }
 
@@ -209,7 +217,8 @@ pub(crate) fn same_bytes(left: &Ran, right: &Ran) {
 }
 
 fn lines(sink: &Path, folder: &str) -> Vec<Map<String, Value>> {
-    let mut files: Vec<_> = std::fs::read_dir(sink.join(folder)).unwrap().map(|it| it.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(sink.join(folder)).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();
     let mut rows = Vec::new();
     for file in files.iter().filter(|it| it.to_string_lossy().ends_with(".jsonl.zst")) {

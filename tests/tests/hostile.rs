@@ -3,7 +3,8 @@
 
 use crate::harness::{Place, Ran, archive, hostile};
 
-const PAGES: [&str; 5] = ["a good page", "hostile one", "another good page", "hostile two", "the last good page"];
+const PAGES: [&str; 5] =
+    ["a good page", "hostile one", "another good page", "hostile two", "the last good page"];
 
 fn run(does: &str, stage: &str) -> Ran {
     let plugin = hostile();
@@ -27,7 +28,9 @@ fn costs_its_own(does: &str, stage: &str, reason: &str) {
     assert_eq!(texts, [PAGES[0], PAGES[2], PAGES[4]]);
     let rejects = ran.rejects();
     assert_eq!(rejects.len(), 2);
-    assert!(rejects.iter().all(|it| it["reason"] == reason && it["text"].as_str().unwrap().contains("hostile")));
+    assert!(
+        rejects.iter().all(|it| it["reason"] == reason && it["text"].as_str().unwrap().contains("hostile"))
+    );
 }
 
 #[test]
@@ -108,7 +111,8 @@ fn the_sandbox_has_nothing_in_it_and_its_clock_stands_at_the_capture() {
     let expected = "seconds 1790856000 arguments 0 variables 0 files false seed ";
     assert!(seen.len() == 2 && seen.iter().all(|it| it.starts_with(expected)), "{seen:?}");
     let again = run("look_around", "isolation = \"fresh\"").exits(0);
-    let fresh: Vec<_> = again.rows().iter().filter_map(|row| row["seen"].as_str().map(str::to_owned)).collect();
+    let fresh: Vec<_> =
+        again.rows().iter().filter_map(|row| row["seen"].as_str().map(str::to_owned)).collect();
     assert_eq!(seen, fresh);
 }
 

@@ -1,9 +1,9 @@
 //! Palimpsest from outside.
 
-/// The `records` verb against what other readers agree on.
-mod archives;
 /// The rules of `ARCHITECTURE.md`, as far as a program can check them.
 mod architecture;
+/// The `records` verb against what other readers agree on.
+mod archives;
 /// What the command prints and how it ends.
 mod cli;
 mod harness;

@@ -30,12 +30,20 @@ fn count(prompts: Vec<String>) -> BTreeMap<String, usize> {
 /// The prompts that the journal of a killed run has replies to.
 fn journalled(place: &Place) -> Vec<String> {
     let path = place.path("out/journal.sqlite");
-    let Ok(journal) = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY) else {
+    let Ok(journal) = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+    else {
         return Vec::new();
     };
     let Ok(mut rows) = journal.prepare("SELECT prompt FROM answers") else { return Vec::new() };
     let prompts = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
-    prompts.map(|prompt| serde_json::from_str::<serde_json::Value>(&prompt.unwrap()).unwrap()["user"].as_str().unwrap().to_owned()).collect()
+    prompts
+        .map(|prompt| {
+            serde_json::from_str::<serde_json::Value>(&prompt.unwrap()).unwrap()["user"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect()
 }
 
 #[test]
@@ -96,7 +104,8 @@ fn the_same_run_with_other_numbers_of_everything_is_the_same_bytes() {
     let asked = |ran: &Ran| ran.report()["models"][0]["calls"].as_u64().unwrap();
     assert!(0 < asked(&first));
     std::fs::write(place.path("pipeline.toml"), pipeline(model, 1) + "[run]\npages_in_flight = 2\n").unwrap();
-    let options = ["--limit", "10", "--workers", "1", "--out", "again", "--journal", "out/journal.sqlite", "--replay"];
+    let options =
+        ["--limit", "10", "--workers", "1", "--out", "again", "--journal", "out/journal.sqlite", "--replay"];
     let second = place.run(&options);
     assert!(second.code < 2, "{}", second.stderr);
     assert_eq!(asked(&second), 0);
@@ -114,7 +123,9 @@ fn a_replay_without_the_replies_says_so_and_leaves_nothing_half() {
     place.run(&["--limit", "3", "--replay"]).exits(2).says(&["there is no journal"]);
     // The first pages of the archive have no prompts in English; then some have.
     assert!(place.run(&["--limit", "1"]).code < 2);
-    let ran = place.run(&["--limit", "12", "--replay", "--out", "again", "--journal", "out/journal.sqlite"]).exits(3);
+    let ran = place
+        .run(&["--limit", "12", "--replay", "--out", "again", "--journal", "out/journal.sqlite"])
+        .exits(3);
     assert!(!ran.sink.join("data/quickstart.jsonl.zst").exists());
     ran.says(&["a replay asks no model"]);
 }

@@ -40,7 +40,10 @@ impl Server {
         let weights = weights(test)?;
         let package = cache().join("test-server");
         if !package.join("xllamacpp").is_dir() {
-            println!("{test}: skipped, there is no llama.cpp server in {}; `make test` installs it", package.display());
+            println!(
+                "{test}: skipped, there is no llama.cpp server in {}; `make test` installs it",
+                package.display()
+            );
             return None;
         }
         Some(Self::launch(&weights, &package, slots))
@@ -61,7 +64,8 @@ impl Server {
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let listening = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening ").map(str::to_owned));
+        let listening =
+            lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening ").map(str::to_owned));
         let endpoint = format!("{}/v1", listening.expect("the server listens"));
         Self { process, endpoint, log }
     }

@@ -38,7 +38,15 @@ fn write(out: &mut impl io::Write, run: &Run) -> io::Result<()> {
     for stage in run.stages().stages() {
         let it = &stage.description;
         let columns: Vec<_> = stage.columns.iter().map(|column| column.name.as_str()).collect();
-        writeln!(out, "  {}: {} {}, {}; writes {}", stage.name(), it.name, it.version, it.summary, columns.join(", "))?;
+        writeln!(
+            out,
+            "  {}: {} {}, {}; writes {}",
+            stage.name(),
+            it.name,
+            it.version,
+            it.summary,
+            columns.join(", ")
+        )?;
     }
     out.flush()
 }

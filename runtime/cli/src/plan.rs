@@ -16,8 +16,9 @@ const MAX_KEY_BYTES: u64 = 64 << 10;
 
 /// Reads and checks the pipeline file.
 pub(crate) fn read(file: &Path) -> Result<Plan, Failure> {
-    let text = read_text(file, MAX_FILE_BYTES)
-        .map_err(|error| Failure::wrong(format!("cannot read the pipeline file `{}`: {error}", file.display())))?;
+    let text = read_text(file, MAX_FILE_BYTES).map_err(|error| {
+        Failure::wrong(format!("cannot read the pipeline file `{}`: {error}", file.display()))
+    })?;
     let known = Known {
         built_in: &stages::built_in(),
         embedded: &embedded(),

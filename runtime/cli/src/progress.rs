@@ -160,5 +160,9 @@ fn per(count: u64, seconds: f64) -> f64 {
 }
 
 fn left(seconds: f64) -> String {
-    if seconds < 90.0 { format!("about {seconds:.0} s left") } else { format!("about {:.0} min left", seconds / 60.0) }
+    if seconds < 90.0 {
+        format!("about {seconds:.0} s left")
+    } else {
+        format!("about {:.0} min left", seconds / 60.0)
+    }
 }

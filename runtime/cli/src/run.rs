@@ -44,12 +44,16 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     }
     match result {
         Err(Fatal::Interrupted) => Err(Failure::Interrupted(
-            "interrupted; finished parts and every reply are kept: the same command goes on from here".to_owned(),
+            "interrupted; finished parts and every reply are kept: the same command goes on from here"
+                .to_owned(),
         )),
-        Err(fatal @ (Fatal::OtherPipeline(_) | Fatal::Columns(_) | Fatal::Stages(_))) => Err(Failure::wrong(fatal)),
+        Err(fatal @ (Fatal::OtherPipeline(_) | Fatal::Columns(_) | Fatal::Stages(_))) => {
+            Err(Failure::wrong(fatal))
+        }
         Err(fatal) => Err(Failure::world(fatal)),
         Ok(()) => {
-            let failed = report.is_some_and(|report| report.places.iter().any(|it| 0 < it.flow.failed_total()));
+            let failed =
+                report.is_some_and(|report| report.places.iter().any(|it| 0 < it.flow.failed_total()));
             Ok(if failed { exit::some_failed() } else { exit::FINE })
         }
     }
@@ -58,11 +62,16 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
 /// The first Ctrl-C ends the run in order, the second one at once.
 fn interrupted(stop: &Arc<Stop>, times: u32) {
     if times == 1 {
-        exit::say("palimpsest: stopping in order; replies that are on their way are kept. Ctrl-C again stops at once");
+        exit::say(
+            "palimpsest: stopping in order; replies that are on their way are kept. Ctrl-C again stops at once",
+        );
         stop.interrupt();
     } else {
         exit::say("palimpsest: stopped at once; the same command goes on from the journal");
-        #[expect(clippy::exit, reason = "whoever asks twice does not want to wait for threads; nothing written is half a file")]
+        #[expect(
+            clippy::exit,
+            reason = "whoever asks twice does not want to wait for threads; nothing written is half a file"
+        )]
         std::process::exit(130);
     }
 }
@@ -71,7 +80,8 @@ fn interrupted(stop: &Arc<Stop>, times: u32) {
 #[cfg(feature = "embedded")]
 pub(crate) fn fetch(args: &crate::args::FetchArgs) -> Result<ExitCode, Failure> {
     use palimpsest::llm::weights::{self, WeightsError};
-    let cache = plan::cache().ok_or_else(|| Failure::wrong("there is no cache folder: set HOME or XDG_CACHE_HOME"))?;
+    let cache = plan::cache()
+        .ok_or_else(|| Failure::wrong("there is no cache folder: set HOME or XDG_CACHE_HOME"))?;
     match weights::fetch(&args.model, &cache) {
         Ok(path) => {
             exit::say(&format!("{}: {}", args.model, path.display()));

@@ -8,7 +8,10 @@ fn the_help_names_every_verb_and_the_exit_codes() {
     let help = Command::new(env!("CARGO_BIN_EXE_palimpsest")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     for word in ["run", "check", "records", "apply", "fetch", "130 interrupted"] {
-        assert!(help.split_whitespace().collect::<Vec<_>>().join(" ").contains(word), "no {word} in:\n{help}");
+        assert!(
+            help.split_whitespace().collect::<Vec<_>>().join(" ").contains(word),
+            "no {word} in:\n{help}"
+        );
     }
 }
 

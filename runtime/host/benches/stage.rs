@@ -31,7 +31,8 @@ fn guest() -> PathBuf {
 
 fn worker(isolation: Isolation) -> Worker {
     let guest = guest();
-    let mut plan = StagePlan::alone(&guest.to_string_lossy(), &serde_json::Map::new(), &[]).expect("a component");
+    let mut plan =
+        StagePlan::alone(&guest.to_string_lossy(), &serde_json::Map::new(), &[]).expect("a component");
     plan.isolation = isolation;
     Worker::new(Arc::new(Stages::load(&[plan], 1, None).expect("it loads")))
 }

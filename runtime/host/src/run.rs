@@ -29,8 +29,8 @@ use crate::ledger::Ledger;
 use crate::llm::{self, Llm};
 use crate::report::{Facts, ModelUse, PartLine, Report};
 use crate::sinks::{self, part};
-use crate::stages::{Line, Stages, StagesError};
 use crate::source;
+use crate::stages::{Line, Stages, StagesError};
 use house::House;
 use reader::{Reading, Ways};
 use worker::{Job, Shop, Tally};
@@ -354,7 +354,9 @@ impl Run {
                     todo.left = todo.left.map(|left| left.saturating_sub(finished.ledger.pages.taken));
                     todo.kept.push((archive, finished));
                 }
-                Some(other) if pipeline_of(&other.identity) != pipeline_of(identity) && !self.options.overwrite => {
+                Some(other)
+                    if pipeline_of(&other.identity) != pipeline_of(identity) && !self.options.overwrite =>
+                {
                     return Err(Fatal::OtherPipeline(path));
                 }
                 Some(_) | None => {
@@ -413,14 +415,21 @@ impl Run {
             for _ in 0..readers {
                 let (reading, fresh) = (&reading, fresh.clone());
                 let (resumed, orders) = (resumed.clone(), orders.clone());
-                scope.spawn(move || reading.read(&Ways { fresh: &fresh, resumed: &resumed, orders: &orders }));
+                scope
+                    .spawn(move || reading.read(&Ways { fresh: &fresh, resumed: &resumed, orders: &orders }));
             }
             drop((orders, fresh, resumed, to_begin, to_resume));
             writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 
-    fn report(&self, writing: &Writing, todo: &Todo, written: &Written, times: (Duration, Duration)) -> Report {
+    fn report(
+        &self,
+        writing: &Writing,
+        todo: &Todo,
+        written: &Written,
+        times: (Duration, Duration),
+    ) -> Report {
         let (took, waited) = times;
         let mut sum = Ledger::new(writing.stages.iter().map(String::as_str));
         let mut parts = Vec::new();
@@ -428,13 +437,16 @@ impl Run {
         let fresh = written.finished.iter().map(|(archive, finished)| (*archive, finished, false));
         for (archive, finished, kept) in kept.chain(fresh) {
             sum.add(&finished.ledger);
-            parts.push((archive, PartLine {
-                part: writing.stems[archive].clone(),
-                archive: self.archives[archive].to_string_lossy().into_owned(),
-                rows: finished.rows,
-                bytes: finished.data_bytes,
-                kept,
-            }));
+            parts.push((
+                archive,
+                PartLine {
+                    part: writing.stems[archive].clone(),
+                    archive: self.archives[archive].to_string_lossy().into_owned(),
+                    rows: finished.rows,
+                    bytes: finished.data_bytes,
+                    kept,
+                },
+            ));
         }
         parts.sort_by_key(|(archive, _)| *archive);
         let models = self.llm.counters().into_iter().map(|(name, counters)| ModelUse {

@@ -68,7 +68,8 @@ fn expand(pattern: &str) -> Result<Vec<PathBuf>, Fatal> {
         .map_err(|error| Fatal::Pattern { pattern: pattern.to_owned(), says: error.msg.to_owned() })?;
     let mut paths = Vec::new();
     for path in matches {
-        let path = path.map_err(|error| Fatal::Read { path: error.path().to_owned(), source: error.into() })?;
+        let path =
+            path.map_err(|error| Fatal::Read { path: error.path().to_owned(), source: error.into() })?;
         if path.is_file() {
             paths.push(path);
         }
@@ -99,7 +100,10 @@ pub struct Archive {
 
 impl Archive {
     /// Reads the stream on the runtime, as far ahead as [`CHUNKS_AHEAD`] allows. Dropping the archive ends the reading.
-    pub fn new(runtime: &tokio::runtime::Handle, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+    pub fn new(
+        runtime: &tokio::runtime::Handle,
+        stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Self {
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
         runtime.spawn(async move {
             pin_mut!(stream);

@@ -203,7 +203,8 @@ impl Stages {
         // One spare for each stage: an instance that is thrown away may still be there when the next one is made.
         let instances = plans.len().max(1) * (workers + 1);
         let memory = plans.iter().map(|plan| plan.memory_bytes).max().unwrap_or(0);
-        let engine = Engine::new(instances, memory, cache).map_err(|error| vec![StagesError::Engine(error)])?;
+        let engine =
+            Engine::new(instances, memory, cache).map_err(|error| vec![StagesError::Engine(error)])?;
         let (mut stages, mut errors) = (Vec::new(), Vec::new());
         for plan in plans {
             match Stage::load(&engine, plan) {
@@ -242,9 +243,10 @@ impl Stage {
         let program = engine.load(&plan.plugin, &plan.component, grants)?;
         let mut guest = Guest::new(engine, &program, plan).map_err(start)?;
         let description = guest.describe().map_err(start)?;
-        let columns = guest.configure(&plan.settings).map_err(start)?.map_err(|says| {
-            wrong(LoadErrorKind::Settings { says, schema: description.settings.clone() })
-        })?;
+        let columns = guest
+            .configure(&plan.settings)
+            .map_err(start)?
+            .map_err(|says| wrong(LoadErrorKind::Settings { says, schema: description.settings.clone() }))?;
         Ok(Self { plan: plan.clone(), program, description, columns })
     }
 
@@ -339,7 +341,8 @@ fn within_limits(verdict: Verdict, plan: &StagePlan, rounds: usize) -> Result<Ve
             Err(Failed::new(Reason::TooManyRounds, says))
         }
         Verdict::Ask(asks) if plan.prompts < asks.len() => {
-            let says = format!("the stage has {} prompts; `prompts = {}` is its limit", asks.len(), plan.prompts);
+            let says =
+                format!("the stage has {} prompts; `prompts = {}` is its limit", asks.len(), plan.prompts);
             Err(Failed::new(Reason::TooManyPrompts, says))
         }
         Verdict::Ask(asks) if asks.is_empty() => {

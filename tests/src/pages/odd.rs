@@ -63,7 +63,8 @@ pub(super) const PAGES: &[Page] = &[
         include_str!("../../pages/odd-robots.txt"),
     )
     .typed("text/plain; charset=utf-8")
-    .expect(Expect::Refused),
+    // Plain text is a page by its type; that this one says nothing is a filter's business.
+    .expect(Expect::Junk),
     page("en", "feed", "https://wetboots.example/feed", include_str!("../../pages/odd-feed.xml"))
         .typed("application/rss+xml; charset=utf-8")
         .expect(Expect::Refused),

@@ -15,8 +15,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::complaints::{Complaints, Notes, Spot, hint, listed};
 use super::{
-    Component, FileTable, Isolation, Plan, RunPlan, RunTable, SinkPlan, SinkTable, SourcePlan, SourceTable, StagePlan,
-    StageTable, shape,
+    Component, FileTable, Isolation, Plan, RunPlan, RunTable, SinkPlan, SinkTable, SourcePlan, SourceTable,
+    StagePlan, StageTable, shape,
 };
 
 mod model;
@@ -350,13 +350,17 @@ impl StagePlan {
         } else if plugin.ends_with(COMPONENT_SUFFIX) {
             Component::File(PathBuf::from(plugin))
         } else {
-            let accepted = format!("{}, or the path of a `{COMPONENT_SUFFIX}` component", listed(built_in.iter().copied()));
+            let accepted = format!(
+                "{}, or the path of a `{COMPONENT_SUFFIX}` component",
+                listed(built_in.iter().copied())
+            );
             let hint = hint(plugin, built_in.iter().copied());
             return Err(NoSuchStage { plugin: plugin.to_owned(), hint, accepted });
         };
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
         let several = settings.get("models").and_then(serde_json::Value::as_array);
-        let models = settings.get("model").into_iter().chain(several.into_iter().flatten()).filter_map(text).collect();
+        let models =
+            settings.get("model").into_iter().chain(several.into_iter().flatten()).filter_map(text).collect();
         Ok(Self {
             plugin: plugin.to_owned(),
             name: stage_name(&component, &mut HashSet::new()),

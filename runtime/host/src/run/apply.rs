@@ -191,9 +191,12 @@ fn document(given: Given) -> Result<(Document, Capture), String> {
         (Some(html), None) => (html.clone().into_bytes(), Some(html)),
         (None, Some(coded)) => {
             let body = BASE64.decode(coded).map_err(|error| format!("`body_base64`: {error}"))?;
-            let content_type = headers.iter().find(|(name, _): &&(String, String)| name.eq_ignore_ascii_case("content-type"));
+            let content_type = headers
+                .iter()
+                .find(|(name, _): &&(String, String)| name.eq_ignore_ascii_case("content-type"));
             let content_type = content_type.map(|(_, value)| value.as_str());
-            let html = charset::decode(&body, content_type, None, &mut Vec::new()).map(|decoded| decoded.text);
+            let html =
+                charset::decode(&body, content_type, None, &mut Vec::new()).map(|decoded| decoded.text);
             (body, html)
         }
         (None, None) => (Vec::new(), None),

@@ -46,7 +46,12 @@ pub(super) struct Tally {
 }
 
 /// Works until there is nothing left: those whose replies are there first, since they hold their places the longest.
-pub(super) fn work(shop: &Shop, mut fresh: Receiver<Job>, mut resumed: Receiver<Job>, orders: &Sender<Order>) {
+pub(super) fn work(
+    shop: &Shop,
+    mut fresh: Receiver<Job>,
+    mut resumed: Receiver<Job>,
+    orders: &Sender<Order>,
+) {
     let mut worker = Worker::new(Arc::clone(&shop.stages));
     let (mut sources, mut replies) = (true, true);
     while sources || replies {
@@ -89,7 +94,8 @@ fn ask(shop: &Shop, mut job: Job, prompts: Vec<Prompt>) {
         let answers = futures::future::try_join_all(prompts.iter().map(|prompt| llm.answer(prompt))).await;
         match answers {
             Ok(answers) => {
-                job.passage.answer(answers.into_iter().map(|answer| (answer.prompt_id, answer.reply)).collect());
+                job.passage
+                    .answer(answers.into_iter().map(|answer| (answer.prompt_id, answer.reply)).collect());
                 let back = job.back.clone();
                 // The queue holds as many as there are places, so this never waits.
                 drop(back.send(job));
@@ -101,7 +107,9 @@ fn ask(shop: &Shop, mut job: Job, prompts: Vec<Prompt>) {
 
 fn broken(shop: &Shop, fate: &crate::ledger::Fate) -> Option<Fatal> {
     for (place, failed) in fate.stages() {
-        let (Some(tally), Some(stage)) = (shop.tallies.get(place), shop.stages.stages().get(place)) else { continue };
+        let (Some(tally), Some(stage)) = (shop.tallies.get(place), shop.stages.stages().get(place)) else {
+            continue;
+        };
         let tried = tally.tried.fetch_add(1, Ordering::Relaxed) + 1;
         let fails = tally.failed.fetch_add(u64::from(failed), Ordering::Relaxed) + u64::from(failed);
         if failed && TRIED_ENOUGH <= tried && too_many(stage, fails, tried) {

@@ -17,11 +17,20 @@ use crate::tokens;
 
 /// What the writer is told.
 pub(super) enum Order {
-    Begin { archive: usize },
+    Begin {
+        archive: usize,
+    },
     /// Everything up to and with one page, in the order of the archive.
-    Settle { archive: usize, sequence: u64, batch: Box<Batch> },
+    Settle {
+        archive: usize,
+        sequence: u64,
+        batch: Box<Batch>,
+    },
     /// So many batches were sent: when all are there, the part is whole.
-    End { archive: usize, batches: u64 },
+    End {
+        archive: usize,
+        batches: u64,
+    },
 }
 
 /// Records that are done: those that became no page, and the page after them.
@@ -88,7 +97,11 @@ struct Open {
 }
 
 /// Writes until nobody is left to give orders. Parts that are not whole by then leave nothing.
-pub(super) fn write(orders: &Receiver<Order>, writing: &Writing, watch: &Watch) -> Result<Written, WriteError> {
+pub(super) fn write(
+    orders: &Receiver<Order>,
+    writing: &Writing,
+    watch: &Watch,
+) -> Result<Written, WriteError> {
     let empty = || Ledger::new(writing.stages.iter().map(String::as_str));
     let mut open: BTreeMap<usize, Open> = BTreeMap::new();
     let took = vec![Duration::ZERO; writing.stages.len()];
@@ -96,7 +109,8 @@ pub(super) fn write(orders: &Receiver<Order>, writing: &Writing, watch: &Watch) 
     for order in orders {
         let archive = match order {
             Order::Begin { archive } => {
-                let part = Part::create(&writing.sink, &writing.stems[archive], &writing.columns, writing.rejects)?;
+                let part =
+                    Part::create(&writing.sink, &writing.stems[archive], &writing.columns, writing.rejects)?;
                 let it = Open { part, ledger: empty(), early: BTreeMap::new(), next: 0, batches: None };
                 open.insert(archive, it);
                 continue;

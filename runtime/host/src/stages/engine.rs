@@ -9,9 +9,7 @@ use std::{fs, io, thread};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use wasmtime::component::{Component, Linker};
-use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use super::bindings::{Plugin, PluginPre};
 use super::host::{Grants, State};
@@ -49,7 +47,11 @@ pub(super) struct Program {
 impl Engine {
     /// `instances` is how many may live at once, `memory_bytes` what one may grow to. Compiled code is kept below
     /// `cache`, if there is one.
-    pub(super) fn new(instances: usize, memory_bytes: usize, cache: Option<&Path>) -> Result<Self, EngineError> {
+    pub(super) fn new(
+        instances: usize,
+        memory_bytes: usize,
+        cache: Option<&Path>,
+    ) -> Result<Self, EngineError> {
         let instances = u32::try_from(instances).unwrap_or(u32::MAX / CORE_INSTANCES);
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(instances)
@@ -105,10 +107,13 @@ impl Engine {
     ) -> Result<Program, LoadError> {
         let wrong = |kind| LoadError { plugin: plugin.to_owned(), kind };
         let (component, digest) = self.component(source).map_err(wrong)?;
-        let digest = grants.files.iter().fold(blake3::Hasher::new().update(digest.as_bytes()).clone(), |mut all, (name, bytes)| {
-            all.update(name.as_bytes()).update(blake3::hash(bytes).as_bytes());
-            all
-        });
+        let digest = grants.files.iter().fold(
+            blake3::Hasher::new().update(digest.as_bytes()).clone(),
+            |mut all, (name, bytes)| {
+                all.update(name.as_bytes()).update(blake3::hash(bytes).as_bytes());
+                all
+            },
+        );
         let mut linker = Linker::new(&self.engine);
         let refused = |error: wasmtime::Error| wrong(LoadErrorKind::NotAPlugin(format!("{error:#}")));
         Plugin::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state: &mut State| state)
@@ -195,7 +200,10 @@ impl Engine {
         format!("{}.cwasm", engine.0.finalize().to_hex())
     }
 
-    #[expect(unsafe_code, reason = "compiled code is native code; only files that this user's process wrote are read")]
+    #[expect(
+        unsafe_code,
+        reason = "compiled code is native code; only files that this user's process wrote are read"
+    )]
     fn revive(&self, file: &Path) -> wasmtime::Result<Component> {
         // SAFETY: the file lies in a folder that this user alone can write to, which `private_folder` has checked, under
         // the digest of the component and the engine; `store` is what puts files there.

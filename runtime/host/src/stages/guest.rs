@@ -7,7 +7,8 @@ use wasmtime::{Store, Trap};
 
 use super::bindings::Plugin;
 use super::bindings::exports::palimpsest::plugin::stage::{
-    Column as WitColumn, Document as WitDocument, Failure as WitFailure, Reply as WitReply, Verdict as WitVerdict,
+    Column as WitColumn, Document as WitDocument, Failure as WitFailure, Reply as WitReply,
+    Verdict as WitVerdict,
 };
 use super::bindings::palimpsest::plugin::types as wit;
 use super::engine::{Engine, Program};
@@ -94,7 +95,8 @@ impl Guest {
         self.arm(timeout);
         self.store.data_mut().begin(document, Arc::clone(capture));
         let texts: Vec<_> = document.fields.iter().map(texts_of).collect();
-        let fields: Vec<_> = document.fields.iter().zip(&texts).map(|(it, texts)| field_out(it, texts)).collect();
+        let fields: Vec<_> =
+            document.fields.iter().zip(&texts).map(|(it, texts)| field_out(it, texts)).collect();
         let replies: Vec<_> = replies.iter().map(reply_out).collect();
         let given = WitDocument {
             id: &document.id,

@@ -63,7 +63,8 @@ impl State {
     pub(super) fn begin(&mut self, document: &Document, capture: Arc<Capture>) {
         let mut hasher = blake3::Hasher::new();
         hasher.update(document.id.as_bytes());
-        self.call = Some(Call { capture, captured: document.captured_seconds(), random: hasher.finalize_xof() });
+        self.call =
+            Some(Call { capture, captured: document.captured_seconds(), random: hasher.finalize_xof() });
     }
 
     /// Ends the call; what the guest said in it.

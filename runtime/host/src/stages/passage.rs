@@ -120,7 +120,8 @@ impl Passage {
         let wanted: usize =
             drafts.iter().map(|draft| draft.text.as_ref().unwrap_or(&branch.document.text).len()).sum();
         if MAX_DOCUMENTS < self.branches.len() + drafts.len() || MAX_BYTES < held + wanted {
-            let says = format!("{} drafts of {wanted} bytes are more than one record may become", drafts.len());
+            let says =
+                format!("{} drafts of {wanted} bytes are more than one record may become", drafts.len());
             self.reject(branch.document, place, stage.name(), Ok(Failed::new(Reason::TooManyDrafts, says)));
             return Vec::new();
         }

@@ -3,7 +3,9 @@
 
 use std::hint::black_box;
 
-use palimpsest_plugin::{Column, Draft, Kind, Level, Outcome, Page, Shape, Stage, Value, column, prompt, register};
+use palimpsest_plugin::{
+    Column, Draft, Kind, Level, Outcome, Page, Shape, Stage, Value, column, prompt, register,
+};
 
 /// The stage.
 #[derive(Debug)]
@@ -69,7 +71,11 @@ impl Stage for Hostile {
     }
 
     async fn process(&self, page: &Page<'_>) -> Result<Outcome, String> {
-        if page.text().contains("hostile") { self.misbehave(page).await } else { Ok(Outcome::keep(Draft::new())) }
+        if page.text().contains("hostile") {
+            self.misbehave(page).await
+        } else {
+            Ok(Outcome::keep(Draft::new()))
+        }
     }
 }
 
@@ -94,7 +100,7 @@ impl Hostile {
             Deed::UndeclaredField => Ok(Outcome::keep(Draft::new().with("surprise", true))),
             Deed::WrongKind => Ok(Outcome::keep(Draft::new().with("number", "seven"))),
             Deed::NotFinite => Ok(Outcome::keep(Draft::new().with("number", Value::Number(f64::NAN)))),
-            Deed::BadSpan => Ok(Outcome::keep(Draft::new().span(0, 1 << 40))),
+            Deed::BadSpan => Ok(Outcome::keep(Draft::new().span(0, usize::MAX))),
             Deed::AskForever => loop {
                 // The failure is asked about as well: this stage never has enough.
                 drop(page.ask(prompt(&self.model, "again".to_owned(), 4)).await);
@@ -116,7 +122,9 @@ impl Hostile {
                 asked.shape = Some(Shape::Grammar("root ::= (".to_owned()));
                 Ok(Outcome::drop(if page.ask(asked).await.is_err() { "refused" } else { "answered" }))
             }
-            Deed::CountUngranted => Ok(Outcome::Drop(page.count_tokens("somebody_elses", "text").to_string())),
+            Deed::CountUngranted => {
+                Ok(Outcome::Drop(page.count_tokens("somebody_elses", "text").to_string()))
+            }
             Deed::ReadUngranted => match page.file("secrets") {
                 Ok(_) => Ok(Outcome::drop("read_it")),
                 Err(says) => Ok(Outcome::keep(Draft::new().with("seen", says))),
@@ -146,8 +154,7 @@ impl Hostile {
 
 #[expect(unconditional_recursion, reason = "on purpose: the stack's limit is what is tested")]
 fn deeper(depth: u64) -> u64 {
-    let frame = black_box([depth; 64]);
-    deeper(depth + 1) + frame[(depth % 64) as usize]
+    deeper(black_box(depth) + 1) + 1
 }
 
 fn look_around() -> String {
