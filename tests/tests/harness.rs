@@ -38,11 +38,19 @@ pub(crate) fn cache() -> PathBuf {
     caches.join("palimpsest")
 }
 
+/// Says that a test is skipped. Where everything is installed that can be, PALIMPSEST_NO_SKIP makes that a failure.
+pub(crate) fn skip(test: &str, why: &str) {
+    assert!(std::env::var_os("PALIMPSEST_NO_SKIP").is_none(), "{test} is not to be skipped: {why}");
+    println!("{test}: skipped, {why}");
+}
+
 /// The weights of the embedded model, or None with a note that what needs them is skipped.
 pub(crate) fn weights(test: &str) -> Option<PathBuf> {
-    let found = palimpsest::llm::weights::locate("smollm2-135m-instruct", &cache());
+    use palimpsest::llm::weights;
+    let cache = weights::default_cache(|name| std::env::var_os(name)).unwrap();
+    let found = weights::locate("smollm2-135m-instruct", &cache);
     if let Err(error) = &found {
-        println!("{test}: skipped, {error}");
+        skip(test, &error.to_string());
     }
     found.ok()
 }

@@ -110,10 +110,10 @@ fn the_sandbox_has_nothing_in_it_and_its_clock_stands_at_the_capture() {
     let seen: Vec<_> = ran.rows().iter().filter_map(|row| row["seen"].as_str().map(str::to_owned)).collect();
     let expected = "seconds 1790856000 arguments 0 variables 0 files false seed ";
     assert!(seen.len() == 2 && seen.iter().all(|it| it.starts_with(expected)), "{seen:?}");
+    // In a fresh instance even the seeds of hash tables are the same; in a reused one Rust counts them up.
     let again = run("look_around", "isolation = \"fresh\"").exits(0);
-    let fresh: Vec<_> =
-        again.rows().iter().filter_map(|row| row["seen"].as_str().map(str::to_owned)).collect();
-    assert_eq!(seen, fresh);
+    let fresh: Vec<_> = again.rows().iter().filter_map(|row| row["seen"].as_str().map(str::to_owned)).collect();
+    assert_eq!(fresh, [seen[0].clone(), seen[0].clone()]);
 }
 
 #[test]

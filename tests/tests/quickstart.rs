@@ -62,7 +62,7 @@ fn without_a_model_every_page_gets_what_its_author_expects() {
         .collect();
     assert!(wrong.is_empty(), "these are rows: {wrong:?}");
     let pages = ran.flow("pages");
-    assert_eq!(pages["failed"]["bomb"], 1, "{pages}");
+    assert_eq!(pages["failed"]["body_too_large"], 1, "the bomb is refused: {pages}");
     let records = ran.flow("records");
     assert!(records["failed"].as_object().unwrap().contains_key("truncated"), "{records}");
 }

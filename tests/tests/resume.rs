@@ -66,6 +66,7 @@ fn a_run_that_is_killed_ten_times_asks_for_nothing_twice_and_writes_the_same_byt
         }
         run.kill().unwrap();
         run.wait().unwrap();
+        server.settle();
         let kept = journalled(&place);
         for prompt in server.prompts().split_off(before) {
             if !kept.iter().any(|user| prompt.contains(user.as_str())) {

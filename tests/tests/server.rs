@@ -1,10 +1,12 @@
 //! A real llama.cpp server on loopback, with the weights of the embedded model and a log of its own of every prompt.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::harness::{cache, weights};
+use crate::harness::{cache, skip, weights};
 
 /// Starts the server in a Python process and says where it listens. It ends with its standard input.
 const SERVE: &str = r#"
@@ -21,6 +23,7 @@ params.n_gpu_layers = 0
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
 # From this level on the log has the prompt of every request that is given a slot.
 params.verbosity = 5
+params.endpoint_metrics = True
 server = xllamacpp.Server(params)
 print("listening", server.listening_address, flush=True)
 sys.stdin.read()
@@ -40,10 +43,7 @@ impl Server {
         let weights = weights(test)?;
         let package = cache().join("test-server");
         if !package.join("xllamacpp").is_dir() {
-            println!(
-                "{test}: skipped, there is no llama.cpp server in {}; `make test` installs it",
-                package.display()
-            );
+            skip(test, &format!("there is no llama.cpp server in {}; `make test` installs it", package.display()));
             return None;
         }
         Some(Self::launch(&weights, &package, slots))
@@ -68,6 +68,31 @@ impl Server {
             lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening ").map(str::to_owned));
         let endpoint = format!("{}/v1", listening.expect("the server listens"));
         Self { process, endpoint, log }
+    }
+
+    /// Waits until the server works on nothing, whoever asked for it and is gone.
+    pub(crate) fn settle(&self) {
+        let (_keep, never) = std::sync::mpsc::sync_channel::<()>(0);
+        let quiet = |metrics: &str| {
+            ["requests_processing", "requests_deferred"]
+                .iter()
+                .all(|name| metrics.lines().any(|line| line == format!("llamacpp:{name} 0")))
+        };
+        // Twice, since a request that has just arrived is not counted yet.
+        let mut rounds = 0;
+        while rounds < 2 {
+            rounds = if quiet(&self.metrics()) { rounds + 1 } else { 0 };
+            assert!(never.recv_timeout(Duration::from_millis(100)).is_err());
+        }
+    }
+
+    fn metrics(&self) -> String {
+        let address = self.endpoint.trim_start_matches("http://").trim_end_matches("/v1");
+        let mut connection = TcpStream::connect(address).unwrap();
+        write!(connection, "GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.take(1 << 20).read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// The prompts that the server was asked, as it logged them, each with the seed that it came with.

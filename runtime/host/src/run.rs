@@ -45,6 +45,8 @@ const MAX_BYTES_IN_FLIGHT: usize = 512 << 20;
 const ORDERS: usize = 64;
 /// Lines of plugins that nobody has read yet; further ones are counted and thrown away.
 const LINES: usize = 256;
+/// Guests run on their worker's stack; this is several times what one may have of it.
+const WORKER_STACK_BYTES: usize = 8 << 20;
 /// Tasks of the runtime only wait and parse replies.
 const RUNTIME_THREADS: usize = 2;
 /// SQLite's name for a journal that is kept nowhere.
@@ -407,10 +409,16 @@ impl Run {
                 }
                 written
             });
-            for _ in 0..run.workers {
+            for number in 0..run.workers {
                 let (shop, orders) = (&shop, orders.clone());
                 let (to_begin, to_resume) = (to_begin.clone(), to_resume.clone());
-                scope.spawn(move || worker::work(shop, to_begin, to_resume, &orders));
+                let begun = thread::Builder::new()
+                    .name(format!("worker-{number}"))
+                    .stack_size(WORKER_STACK_BYTES)
+                    .spawn_scoped(scope, move || worker::work(shop, to_begin, to_resume, &orders));
+                if let Err(error) = begun {
+                    self.stop.set(Fatal::Thread(error));
+                }
             }
             for _ in 0..readers {
                 let (reading, fresh) = (&reading, fresh.clone());

@@ -18,8 +18,9 @@ use crate::config;
 
 /// The grain of time limits. A finer one wakes the machine more often and makes no page better.
 const TICK: Duration = Duration::from_millis(10);
-/// Deep enough for the recursion of HTML parsers and of interpreters in a guest.
-const MAX_WASM_STACK: usize = 2 << 20;
+/// Deep enough for the recursion of HTML parsers and of interpreters in a guest, and half of what Rust gives a thread: a
+/// guest runs on its caller's stack, and if that ended first, the process would.
+const MAX_WASM_STACK: usize = 1 << 20;
 /// What an instance leaves warm in its slot of the pool: a fresh instance costs a third of what it does without.
 const KEEP_RESIDENT: usize = 4 << 20;
 /// A component of an interpreter is some 25 core instances, 4 memories and 20 tables.
