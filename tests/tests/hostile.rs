@@ -112,7 +112,8 @@ fn the_sandbox_has_nothing_in_it_and_its_clock_stands_at_the_capture() {
     assert!(seen.len() == 2 && seen.iter().all(|it| it.starts_with(expected)), "{seen:?}");
     // In a fresh instance even the seeds of hash tables are the same; in a reused one Rust counts them up.
     let again = run("look_around", "isolation = \"fresh\"").exits(0);
-    let fresh: Vec<_> = again.rows().iter().filter_map(|row| row["seen"].as_str().map(str::to_owned)).collect();
+    let fresh: Vec<_> =
+        again.rows().iter().filter_map(|row| row["seen"].as_str().map(str::to_owned)).collect();
     assert_eq!(fresh, [seen[0].clone(), seen[0].clone()]);
 }
 

@@ -11,18 +11,17 @@ use crate::harness::{cache, skip, weights};
 /// Starts the server in a Python process and says where it listens. It ends with its standard input.
 const SERVE: &str = r#"
 import sys, xllamacpp
-weights, slots = sys.argv[1], int(sys.argv[2])
+weights, log, slots = sys.argv[1], sys.argv[2], int(sys.argv[3])
 params = xllamacpp.CommonParams()
 params.model.path = weights
-params.model_alias = "smollm2"
+params.model_alias = {"smollm2"}
 params.hostnames = ["127.0.0.1"]
 params.port = 0
 params.n_parallel = slots
 params.n_ctx = 4096 * slots
 params.n_gpu_layers = 0
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-# From this level on the log has the prompt of every request that is given a slot.
-params.verbosity = 5
+params.path_prompts_log_dir = log
 params.endpoint_metrics = True
 server = xllamacpp.Server(params)
 print("listening", server.listening_address, flush=True)
@@ -34,7 +33,7 @@ pub(crate) struct Server {
     process: Child,
     /// The base URL, as a pipeline file has it.
     pub(crate) endpoint: String,
-    log: tempfile::NamedTempFile,
+    log: tempfile::TempDir,
 }
 
 impl Server {
@@ -43,24 +42,28 @@ impl Server {
         let weights = weights(test)?;
         let package = cache().join("test-server");
         if !package.join("xllamacpp").is_dir() {
-            skip(test, &format!("there is no llama.cpp server in {}; `make test` installs it", package.display()));
+            skip(
+                test,
+                &format!("there is no llama.cpp server in {}; `make test` installs it", package.display()),
+            );
             return None;
         }
         Some(Self::launch(&weights, &package, slots))
     }
 
     fn launch(weights: &Path, package: &Path, slots: u32) -> Self {
-        let log = tempfile::NamedTempFile::new().unwrap();
+        let log = tempfile::tempdir().unwrap();
         let mut process = Command::new("python3")
             .args(["-c", SERVE])
             .arg(weights)
+            .arg(log.path())
             .arg(slots.to_string())
             .env("PYTHONPATH", package)
             // Spinning threads of idle OpenMP teams would take the cores from everybody else.
             .env("OMP_WAIT_POLICY", "passive")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(log.reopen().unwrap())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -95,24 +98,13 @@ impl Server {
         answer
     }
 
-    /// The prompts that the server was asked, as it logged them, each with the seed that it came with.
+    /// The prompts that the server was asked, as it logged them, in order: a file for each, named by the time, so that of
+    /// two that arrive at the very same time only one is there.
     pub(crate) fn prompts(&self) -> Vec<String> {
-        let log = String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap()).into_owned();
-        let launched = log.lines().filter(|line| line.contains("launching slot"));
-        launched
-            .filter_map(|line| {
-                let prompt = line.split_once("\"prompt\":\"")?.1;
-                let mut escaped = false;
-                let end = prompt.find(|letter| {
-                    let ends = letter == '"' && !escaped;
-                    escaped = letter == '\\' && !escaped;
-                    ends
-                })?;
-                let seed = line.split_once("\"seed\":")?.1.split([',', '}']).next()?;
-                let text: String = serde_json::from_str(&format!("\"{}\"", &prompt[..end])).ok()?;
-                Some(format!("{seed} {text}"))
-            })
-            .collect()
+        let mut files: Vec<_> =
+            std::fs::read_dir(self.log.path()).unwrap().map(|it| it.unwrap().path()).collect();
+        files.sort();
+        files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
     }
 }
 

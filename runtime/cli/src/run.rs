@@ -81,7 +81,8 @@ fn interrupted(stop: &Arc<Stop>, times: u32) {
 pub(crate) fn fetch(args: &crate::args::FetchArgs) -> Result<ExitCode, Failure> {
     use palimpsest::llm::weights::{self, WeightsError};
     let cache = weights::default_cache(|name| std::env::var_os(name));
-    let cache = cache.ok_or_else(|| Failure::wrong("there is no cache folder: set HOME or XDG_CACHE_HOME"))?;
+    let cache =
+        cache.ok_or_else(|| Failure::wrong("there is no cache folder: set HOME or XDG_CACHE_HOME"))?;
     match weights::fetch(&args.model, &cache) {
         Ok(path) => {
             exit::say(&format!("{}: {}", args.model, path.display()));

@@ -113,7 +113,6 @@ impl Model {
 
     /// Asks until there is an answer, which may be that there is none.
     pub(super) async fn ask(&self, key: Key, prompt: &Prompt) -> Result<Entry, Fatal> {
-        self.tally.asked.add(1);
         let began = Instant::now();
         let (outcome, usage_estimated) = match &self.server {
             Some(Server::Endpoint(client)) => match self.ask_endpoint(client, key, prompt).await? {
@@ -152,8 +151,9 @@ impl Model {
     ) -> Result<Result<Completion, Failure>, Fatal> {
         let most = client::estimate(prompt).saturating_add(prompt.max_tokens);
         let mut tries = Tries::default();
+        let mut pass = self.enter(most).await?;
+        self.tally.asked.add(1);
         loop {
-            let pass = self.enter(most).await?;
             let trouble = match client.complete(prompt).await {
                 Ok(completion) => {
                     let reply = &completion.reply;
@@ -172,6 +172,7 @@ impl Model {
                     self.tally.waited_micros.add(micros(wait));
                     tries.waited += wait;
                     tokio::time::sleep(wait).await;
+                    pass = self.enter(most).await?;
                 }
                 Action::Fail(failure) => {
                     self.failed(&failure);
@@ -186,6 +187,7 @@ impl Model {
     #[cfg(feature = "embedded")]
     async fn ask_embedded(&self, embedded: &embedded::Embedded, prompt: &Prompt) -> Result<Outcome, Fatal> {
         let _pass = self.enter(client::estimate(prompt).saturating_add(prompt.max_tokens)).await?;
+        self.tally.asked.add(1);
         embedded.complete(prompt).await.map_err(|error| embedded_fails(&self.plan.name, &error))
     }
 
