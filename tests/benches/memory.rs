@@ -3,6 +3,8 @@
 //! Runs the extractor over archives of 10 MB and of 1 GB (other sizes as arguments, in MB) and prints the peak resident
 //! memory of each and their ratio. The kernel keeps the peak, so it is read while the process is still there.
 
+#![expect(clippy::print_stdout, reason = "what a benchmark is for")]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};

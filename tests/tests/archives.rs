@@ -95,3 +95,21 @@ fn odd_archives_are_read_as_far_as_they_can_be() {
         check(archive, unsupported);
     }
 }
+
+#[test]
+fn a_run_over_every_archive_gives_each_its_part_and_balances() {
+    let Some(folder) = data() else { return };
+    let patterns: Vec<_> = ["warc", "gz", "zst", "arc", "lz4", "bz2", "wet", "wat", "wacz", "bad"]
+        .iter()
+        .map(|suffix| folder.join("*").join(format!("*.{suffix}")).to_string_lossy().into_owned())
+        .collect();
+    let place = harness::Place::new(&format!(
+        "name = \"real\"\nsource.archives = {patterns:?}\n[[stages]]\nplugin = \"extract\"\n[[stages]]\n\
+         plugin = \"language\"\n[sink]\npath = \"out\"\n"
+    ));
+    // Some of the archives are damaged on purpose, so some records fail; the harness audits the books.
+    let ran = place.run(&[]).exits(1);
+    assert!(100 < ran.rows().len(), "{}", ran.stderr);
+    let parts = ran.report()["parts"].as_array().unwrap().len();
+    assert_eq!(parts, std::fs::read_dir(ran.sink.join("data")).unwrap().count());
+}

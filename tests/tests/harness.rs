@@ -231,10 +231,7 @@ fn lines(sink: &Path, folder: &str) -> Vec<Map<String, Value>> {
     let mut rows = Vec::new();
     for file in files.iter().filter(|it| it.to_string_lossy().ends_with(".jsonl.zst")) {
         let text = String::from_utf8(zstd::decode_all(std::fs::File::open(file).unwrap()).unwrap()).unwrap();
-        rows.extend(text.lines().map(|line| match serde_json::from_str(line).unwrap() {
-            Value::Object(row) => row,
-            other => panic!("{other} is no row"),
-        }));
+        rows.extend(text.lines().map(|line| serde_json::from_str::<Map<String, Value>>(line).unwrap()));
     }
     rows
 }

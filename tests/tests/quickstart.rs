@@ -2,7 +2,7 @@
 
 use palimpsest_tests::pages::{self, Expect};
 
-use crate::harness::{Place, palimpsest, root, weights};
+use crate::harness::{Place, palimpsest, root, same_bytes, weights};
 use crate::server::Server;
 
 /// The pipeline of the quickstart, with absolute paths and another model where one is given.
@@ -65,6 +65,22 @@ fn without_a_model_every_page_gets_what_its_author_expects() {
     assert_eq!(pages["failed"]["body_too_large"], 1, "the bomb is refused: {pages}");
     let records = ran.flow("records");
     assert!(records["failed"].as_object().unwrap().contains_key("truncated"), "{records}");
+}
+
+/// Instances are reused, so a stage that remembered anything would say something else in a new one, or after others.
+#[test]
+fn the_built_in_stages_say_the_same_in_fresh_instances_and_in_used_ones() {
+    let archive = root().join("pipelines/quickstart.warc.gz");
+    let place = |isolation: &str| {
+        Place::new(&format!(
+            "name = \"pure\"\nsource.archives = [{archive:?}]\n[[stages]]\nplugin = \"extract\"\n{isolation}\n\
+             [[stages]]\nplugin = \"language\"\n{isolation}\n[sink]\npath = \"out\"\n"
+        ))
+    };
+    let used = place("isolation = \"reuse\"").into_run(&["--workers", "1"]).exits(1);
+    let fresh = place("isolation = \"fresh\"").into_run(&["--workers", "2"]).exits(1);
+    same_bytes(&used, &fresh);
+    assert!(50 < used.rows().len());
 }
 
 /// The whole quickstart on a few pages: text of the model in the rows, and every row says where it comes from.

@@ -131,3 +131,54 @@ fn a_replay_without_the_replies_says_so_and_leaves_nothing_half() {
     assert!(!ran.sink.join("data/quickstart.jsonl.zst").exists());
     ran.says(&["a replay asks no model"]);
 }
+
+/// Waits until the journal of a run under way has replies.
+fn wait_for_replies(place: &Place, run: &mut std::process::Child) {
+    let (_keep, never) = std::sync::mpsc::sync_channel::<()>(0);
+    let wal = place.path("out/journal.sqlite-wal");
+    // The run has the journal to itself, so that its size is all that can be seen.
+    while std::fs::metadata(&wal).map_or(0, |file| file.len()) < 100_000 {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended before it had replies");
+        assert!(never.recv_timeout(Duration::from_millis(50)).is_err());
+    }
+}
+
+#[test]
+fn an_interrupted_run_stops_in_order_and_goes_on() {
+    if weights("interrupt").is_none() {
+        return;
+    }
+    let place = Place::new(&pipeline("embedded = \"smollm2-135m-instruct\"", 2));
+    let mut run = place.command(&["--limit", "8"]).spawn().unwrap();
+    wait_for_replies(&place, &mut run);
+    let told = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let output = run.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("the same command goes on from here"), "{stderr}");
+    assert!(!place.path("out/data/quickstart.jsonl.zst").exists());
+    let kept = journalled(&place).len() as u64;
+    assert!(0 < kept);
+    let ran = place.run(&["--limit", "8"]);
+    assert!(ran.code < 2, "{}", ran.stderr);
+    assert_eq!(ran.report()["models"][0]["known"].as_u64(), Some(kept));
+}
+
+#[test]
+fn a_server_that_dies_ends_the_run_in_order_and_what_was_answered_is_kept() {
+    let Some(server) = Server::start("dead model", 1) else { return };
+    let model = format!("endpoint = {:?}\nmodel = \"smollm2\"\npatience_seconds = 2", server.endpoint);
+    let place = Place::new(&pipeline(&model, 1));
+    let mut run = place.command(&["--limit", "8"]).spawn().unwrap();
+    wait_for_replies(&place, &mut run);
+    drop(server);
+    let output = run.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    for word in ["the model `writer`", "out of order since", "the same command goes on from here"] {
+        assert!(stderr.contains(word), "no {word:?} in {stderr}");
+    }
+    assert!(!place.path("out/data/quickstart.jsonl.zst").exists());
+    assert!(!journalled(&place).is_empty());
+}

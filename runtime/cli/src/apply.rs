@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use palimpsest::config::StagePlan;
-use palimpsest::run::apply::{ApplyError, apply as judge};
+use palimpsest::run::apply::{ApplyError, Input, apply as judge};
 use palimpsest::stages;
 
 use crate::args::ApplyArgs;
@@ -30,8 +30,10 @@ pub(crate) fn apply(args: &ApplyArgs) -> Result<ExitCode, Failure> {
     let done = judge(
         stage,
         plan::cache().as_deref(),
-        io::stdin().lock(),
-        replies.as_mut().map(|replies| replies as &mut dyn BufRead),
+        Input {
+            documents: io::stdin().lock(),
+            replies: replies.as_mut().map(|replies| replies as &mut dyn BufRead),
+        },
         &mut out,
         &mut |line| exit::say(&format!("{}: {}", line.stage, line.message)),
     );

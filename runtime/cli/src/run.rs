@@ -35,7 +35,7 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let progress = Progress::start(&run, args.quiet);
     let (result, report) = match run.go() {
         Ok(report) => (Ok(()), Some(report)),
-        Err((fatal, report)) => (Err(fatal), report),
+        Err(stopped) => (Err(stopped.fatal), stopped.report),
     };
     drop(progress);
     if let Some(report) = &report {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use palimpsest::config::{Isolation, StagePlan};
 use palimpsest::document::{Capture, Document};
-use palimpsest::stages::{Stages, Worker};
+use palimpsest::stages::{Stages, Turn, Worker};
 
 /// Builds the guest into the folder in which the build script has built the SDK already.
 fn guest() -> PathBuf {
@@ -53,7 +53,8 @@ fn stage(criterion: &mut Criterion) {
                 replies: Vec::new(),
             };
             group.bench_function(BenchmarkId::new(name, bytes), |bencher| {
-                bencher.iter(|| black_box(worker.step(0, &document, &capture, &[], 0)).verdict.is_ok());
+                let turn = Turn { document: &document, capture: &capture, replies: &[], rounds: 0 };
+                bencher.iter(|| black_box(worker.step(0, black_box(&turn))).verdict.is_ok());
             });
         }
     }

@@ -105,6 +105,20 @@ pub enum Fatal {
 #[error("{} things are wrong", .0.len())]
 pub struct Unprepared(pub Vec<Fatal>);
 
+/// A run that did not come to its end, and what it did until then.
+#[derive(Debug)]
+pub struct Stopped {
+    pub fatal: Fatal,
+    /// None if it did not even begin, or if nothing can be said of what was written.
+    pub report: Option<Report>,
+}
+
+impl Stopped {
+    fn boxed(fatal: Fatal, report: Option<Report>) -> Box<Self> {
+        Box::new(Self { fatal, report })
+    }
+}
+
 /// A run that is ready to go.
 #[derive(Debug)]
 pub struct Run {
@@ -270,10 +284,10 @@ impl Run {
     }
 
     /// Runs to the end, or as far as it gets. The report is written in both cases, and says which it was.
-    pub fn go(self) -> Result<Report, (Fatal, Option<Report>)> {
+    pub fn go(self) -> Result<Report, Box<Stopped>> {
         let begun = Instant::now();
         let writing = self.writing();
-        let todo = self.todo(&writing).map_err(|fatal| (fatal, None))?;
+        let todo = self.todo(&writing).map_err(|fatal| Stopped::boxed(fatal, None))?;
         let house = House::new(self.plan.run.pages_in_flight, MAX_BYTES_IN_FLIGHT);
         let written = match self.line_up(&writing, &todo, &house) {
             Ok(written) => written,
@@ -283,7 +297,7 @@ impl Run {
                     WriteError::Sink(fatal) => Fatal::Sink(fatal),
                     WriteError::Imbalance(imbalance) => Fatal::Imbalance(imbalance),
                 };
-                return Err((fatal, None));
+                return Err(Stopped::boxed(fatal, None));
             }
         };
         let waited = house.waited();
@@ -291,9 +305,9 @@ impl Run {
         let path = self.plan.sink.path.join("report.json");
         let published = part::publish(&path, &report.to_json());
         if let Some(fatal) = self.stop.take() {
-            return Err((fatal, Some(report)));
+            return Err(Stopped::boxed(fatal, Some(report)));
         }
-        published.map_err(|fatal| (Fatal::Sink(fatal), Some(report.clone())))?;
+        published.map_err(|fatal| Stopped::boxed(Fatal::Sink(fatal), Some(report.clone())))?;
         Ok(report)
     }
 

@@ -130,6 +130,17 @@ pub struct Line {
     pub message: String,
 }
 
+/// What a stage is called with.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn<'a> {
+    pub document: &'a Document,
+    pub capture: &'a Arc<Capture>,
+    /// To everything that the stage asked of this document so far.
+    pub replies: &'a [Result<Reply, Failure>],
+    /// How often it has asked.
+    pub rounds: usize,
+}
+
 /// What one call of a stage came to.
 #[derive(Debug)]
 pub struct Step {
@@ -298,16 +309,7 @@ impl Worker {
     }
 
     /// Lets the stage at `place` say what it thinks of the document, given the replies so far.
-    ///
-    /// `rounds` is how often it has asked already.
-    pub fn step(
-        &mut self,
-        place: usize,
-        document: &Document,
-        capture: &Arc<Capture>,
-        replies: &[Result<Reply, Failure>],
-        rounds: usize,
-    ) -> Step {
+    pub fn step(&mut self, place: usize, turn: &Turn<'_>) -> Step {
         let stages = Arc::clone(&self.stages);
         let stage = &stages.stages[place];
         let slot = &mut self.guests[place];
@@ -315,8 +317,8 @@ impl Worker {
             Ok(guest) => guest,
             Err(failed) => return Step { verdict: Err(failed), lines: Vec::new(), took: Duration::ZERO },
         };
-        let called = guest.process(document, capture, replies, stage.plan.timeout);
-        let verdict = called.verdict.and_then(|verdict| within_limits(verdict, &stage.plan, rounds));
+        let called = guest.process(turn, stage.plan.timeout);
+        let verdict = called.verdict.and_then(|verdict| within_limits(verdict, &stage.plan, turn.rounds));
         if called.alive && stage.plan.isolation == Isolation::Reuse {
             *slot = Some(guest);
         }

@@ -4,6 +4,7 @@
 //! up ends with the prompts that it asks next.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::config::StagePlan;
 use crate::document::{Capture, Document, Draft, Field, Value};
 use crate::pages::charset;
 use crate::prompt::{Failure, Finish, Prompt, Reply, Shape};
-use crate::stages::{Line, Stages, StagesError, Verdict, Worker, prompts};
+use crate::stages::{Line, Stages, StagesError, Turn, Verdict, Worker, prompts};
 use crate::tokens;
 
 /// A line of input is a page and what is around it.
@@ -71,26 +72,37 @@ struct GivenReplies {
     replies: Vec<Option<String>>,
 }
 
+/// What the plugin is applied to.
+pub struct Input<'a, D> {
+    pub documents: D,
+    pub replies: Option<&'a mut dyn BufRead>,
+}
+
+impl<D> fmt::Debug for Input<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").finish_non_exhaustive()
+    }
+}
+
 /// Applies the plugin to each document; what it writes to its log goes to `log`.
 pub fn apply(
     plan: StagePlan,
     cache: Option<&std::path::Path>,
-    documents: impl BufRead,
-    replies: Option<&mut dyn BufRead>,
+    input: Input<'_, impl BufRead>,
     out: &mut dyn Write,
     log: &mut dyn FnMut(Line),
 ) -> Result<(), ApplyError> {
     let stages = Stages::load(&[plan], 1, cache).map_err(ApplyError::Load)?;
     let mut worker = Worker::new(Arc::new(stages));
     let mut known = HashMap::new();
-    if let Some(replies) = replies {
+    if let Some(replies) = input.replies {
         lines(replies, "replies", |line, text| {
             let it: GivenReplies = parse(text, line, "replies")?;
             known.insert(it.id, it.replies);
             Ok(())
         })?;
     }
-    lines(documents, "documents", |line, text| {
+    lines(input.documents, "documents", |line, text| {
         let given: Given = parse(text, line, "documents")?;
         let replies = known.remove(&given.id).unwrap_or_default();
         let id = given.id.clone();
@@ -118,7 +130,7 @@ fn judge(
     let mut replies = Vec::new();
     let mut rounds = 0;
     loop {
-        let step = worker.step(0, document, capture, &replies, rounds);
+        let step = worker.step(0, &Turn { document, capture, replies: &replies, rounds });
         step.lines.into_iter().for_each(&mut *log);
         match step.verdict {
             Ok(Verdict::Ask(asks)) if asks.len() <= given.len() => {

@@ -56,6 +56,13 @@ struct Archive<'a> {
     strays: Vec<Stray>,
 }
 
+/// Where and why a record goes no further.
+struct Refused {
+    place: Place,
+    outcome: Outcome,
+    says: String,
+}
+
 /// Nobody is left to send to: the run is stopping, for a reason that is told elsewhere.
 struct Gone;
 
@@ -109,7 +116,9 @@ impl Reading<'_> {
         record.oddities.iter().for_each(|oddity| fate.oddity(oddity.word()));
         if let Err(reject) = records::select(&record, &self.wanted) {
             archive.learn(&record);
-            archive.stray(fate, Place::Records, reject.outcome(), origin, &record, reject.to_string());
+            let refused =
+                Refused { place: Place::Records, outcome: reject.outcome(), says: reject.to_string() };
+            archive.stray(fate, origin, &record, refused);
             if MAX_STRAYS <= archive.strays.len() {
                 self.flush(archive, ways)?;
             }
@@ -138,7 +147,9 @@ impl Reading<'_> {
                 ways.fresh.send(job).map_err(|_closed| Gone)?;
             }
             Err(reject) => {
-                archive.stray(fate, Place::Pages, reject.outcome(), origin, &record, reject.to_string());
+                let refused =
+                    Refused { place: Place::Pages, outcome: reject.outcome(), says: reject.to_string() };
+                archive.stray(fate, origin, &record, refused);
             }
         }
         Ok(limit)
@@ -192,15 +203,8 @@ impl Archive<'_> {
         }
     }
 
-    fn stray(
-        &mut self,
-        mut fate: Fate,
-        place: Place,
-        outcome: Outcome,
-        origin: Origin,
-        record: &Record,
-        says: String,
-    ) {
+    fn stray(&mut self, mut fate: Fate, origin: Origin, record: &Record, refused: Refused) {
+        let Refused { place, outcome, says } = refused;
         let failed = match &outcome {
             Outcome::Failed(reason) => Some(FailedRecord {
                 origin,

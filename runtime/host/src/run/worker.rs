@@ -25,7 +25,7 @@ pub(super) struct Job {
     pub(super) origin: Origin,
     pub(super) passage: Passage,
     pub(super) ticket: Ticket,
-    pub(super) back: Sender<Job>,
+    pub(super) back: Sender<Self>,
 }
 
 /// What all workers share: nothing that changes but counters.

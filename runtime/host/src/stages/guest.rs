@@ -13,9 +13,9 @@ use super::bindings::exports::palimpsest::plugin::stage::{
 use super::bindings::palimpsest::plugin::types as wit;
 use super::engine::{Engine, Program};
 use super::host::{Denied, OutOfMemory, State};
-use super::{Ask, Failed, Line, Reason, Verdict};
+use super::{Ask, Failed, Line, Reason, Turn, Verdict};
 use crate::config::StagePlan;
-use crate::document::{Capture, Column, Document, Draft, Field, Kind, Value};
+use crate::document::{Column, Draft, Field, Kind, Value};
 use crate::prompt::{Failure, Finish, Reply, Shape};
 
 /// What one call may hand to the host, arguments of its own calls included. A page's text is a tenth of the smallest
@@ -84,13 +84,8 @@ impl Guest {
         Ok(columns.map(|columns| columns.into_iter().map(column).collect()))
     }
 
-    pub(super) fn process(
-        &mut self,
-        document: &Document,
-        capture: &Arc<Capture>,
-        replies: &[Result<Reply, Failure>],
-        timeout: Duration,
-    ) -> Called {
+    pub(super) fn process(&mut self, turn: &Turn<'_>, timeout: Duration) -> Called {
+        let Turn { document, capture, replies, rounds: _ } = *turn;
         let begun = Instant::now();
         self.arm(timeout);
         self.store.data_mut().begin(document, Arc::clone(capture));

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ask, Failed, Line, Reason, Verdict, Worker};
+use super::{Ask, Failed, Line, Reason, Turn, Verdict, Worker};
 use crate::document::{Capture, Document, Misdraft, Spent};
 use crate::ledger::{Fate, Outcome, Place};
 use crate::prompt::{Failure, Prompt, Reply};
@@ -95,7 +95,13 @@ impl Passage {
     /// What this document becomes at its stage: itself with prompts, its drafts, or nothing.
     fn step(&mut self, mut branch: Branch, worker: &mut Worker) -> Vec<Branch> {
         let place = branch.place;
-        let step = worker.step(place, &branch.document, &self.capture, &branch.replies, branch.rounds);
+        let turn = Turn {
+            document: &branch.document,
+            capture: &self.capture,
+            replies: &branch.replies,
+            rounds: branch.rounds,
+        };
+        let step = worker.step(place, &turn);
         self.took[place] += step.took;
         self.lines.extend(step.lines);
         let stage = &worker.stages()[place];

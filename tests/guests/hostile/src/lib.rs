@@ -1,6 +1,11 @@
 //! A stage that breaks one rule of the border, whichever its settings name, on every document whose text says `hostile`.
 //! All others pass.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what no module of the house may do is what a hostile guest does"
+)]
+
 use std::hint::black_box;
 
 use palimpsest_plugin::{
