@@ -118,6 +118,7 @@ fn apply_lets_a_stage_judge_documents() {
     assert_eq!((&verdicts[0]["id"], &verdicts[0]["verdict"]), (&"a".into(), &"emit".into()));
     assert!(verdicts[0]["drafts"][0]["text"].as_str().unwrap().contains("The first paragraph"));
     assert_eq!((&verdicts[1]["verdict"], &verdicts[1]["reason"]), (&"drop".into(), &"http_status".into()));
+    assert_eq!(verdicts[1]["value"], "404");
     assert!(verdicts[2]["drafts"][0]["text"].as_str().unwrap().contains("Привет, мир"), "{}", verdicts[2]);
 }
 

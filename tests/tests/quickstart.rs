@@ -63,6 +63,9 @@ fn without_a_model_every_page_gets_what_its_author_expects() {
     assert!(wrong.is_empty(), "these are rows: {wrong:?}");
     let pages = ran.flow("pages");
     assert_eq!(pages["failed"]["body_too_large"], 1, "the bomb is refused: {pages}");
+    let rejects = ran.rejects();
+    let value = |reason: &str| rejects.iter().find(|it| it["reason"] == reason).map(|it| it["value"].clone());
+    assert_eq!(value("http_status"), Some("404".into()));
     let records = ran.flow("records");
     assert!(records["failed"].as_object().unwrap().contains_key("truncated"), "{records}");
 }

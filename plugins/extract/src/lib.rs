@@ -46,25 +46,36 @@ pub struct Extract {
 /// Why a page has no text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reject {
-    HttpStatus,
+    HttpStatus(u16),
     NotHtml,
     NotText,
-    TooLarge,
+    TooLarge(usize),
     Unparsed(guard::Reject),
     NoText,
-    TooShort,
+    TooShort(usize),
 }
 
 impl Reject {
     fn reason(self) -> &'static str {
         match self {
-            Self::HttpStatus => "http_status",
+            Self::HttpStatus(_) => "http_status",
             Self::NotHtml => "not_html",
             Self::NotText => "not_text",
-            Self::TooLarge => "too_large",
+            Self::TooLarge(_) => "too_large",
             Self::Unparsed(reject) => reject.reason(),
             Self::NoText => "no_text",
-            Self::TooShort => "too_short",
+            Self::TooShort(_) => "too_short",
+        }
+    }
+}
+
+impl Reject {
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::HttpStatus(status) => Outcome::drop_with(self.reason(), status),
+            Self::TooLarge(bytes) => Outcome::drop_with(self.reason(), format_args!("{bytes} bytes")),
+            Self::TooShort(chars) => Outcome::drop_with(self.reason(), format_args!("{chars} characters")),
+            Self::NotHtml | Self::NotText | Self::Unparsed(_) | Self::NoText => Outcome::drop(self.reason()),
         }
     }
 }
@@ -92,7 +103,7 @@ impl Stage for Extract {
     async fn process(&self, page: &Page<'_>) -> Result<Outcome, String> {
         Ok(match self.extract(page) {
             Ok(draft) => Outcome::keep(draft),
-            Err(reject) => Outcome::drop(reject.reason()),
+            Err(reject) => reject.outcome(),
         })
     }
 }
@@ -100,8 +111,9 @@ impl Stage for Extract {
 impl Extract {
     fn extract(&self, page: &Page<'_>) -> Result<Draft, Reject> {
         // 0: the capture is no HTTP response, like the records of WET files.
-        if !matches!(page.status(), 0 | 200) {
-            return Err(Reject::HttpStatus);
+        let status = page.status();
+        if !matches!(status, 0 | 200) {
+            return Err(Reject::HttpStatus(status));
         }
         let claim = media::claimed(page.header("Content-Type").as_deref());
         if claim == Claim::Other {
@@ -109,7 +121,7 @@ impl Extract {
         }
         let source = page.html().ok_or(Reject::NotText)?;
         if self.max_bytes < source.len() {
-            return Err(Reject::TooLarge);
+            return Err(Reject::TooLarge(source.len()));
         }
         let media = match claim {
             Claim::Is(media) => media,
@@ -125,8 +137,9 @@ impl Extract {
             return Err(Reject::NoText);
         }
         // Only as many characters are counted as it takes.
-        if text.chars().take(self.min_chars).count() < self.min_chars {
-            return Err(Reject::TooShort);
+        let chars = text.chars().take(self.min_chars).count();
+        if chars < self.min_chars {
+            return Err(Reject::TooShort(chars));
         }
         Ok(draft)
     }
@@ -180,7 +193,7 @@ mod tests {
     fn outcome(page: &TestPage) -> Result<String, String> {
         match testing::run(&stage(), page, &[]).unwrap() {
             Verdict::Emit(drafts) => Ok(drafts[0].text.clone().unwrap()),
-            Verdict::Drop(reason) => Err(reason),
+            Verdict::Drop(said) => Err(said.split(':').next().unwrap_or_default().to_owned()),
             Verdict::Ask(_) => panic!("asks nothing"),
         }
     }
@@ -265,7 +278,7 @@ mod tests {
         assert!(Extract::configure(Settings { max_bytes: 0, ..Settings::default() }).is_err());
         let small = Extract::configure(Settings { max_bytes: 100, min_chars: 0 }).unwrap();
         let Verdict::Drop(reason) = testing::run(&small, &article(""), &[]).unwrap() else { panic!("drops") };
-        assert_eq!(reason, "too_large");
+        assert!(reason.starts_with("too_large: ") && reason.ends_with(" bytes"), "{reason}");
         let Verdict::Emit(_) = testing::run(&small, &typed("text/plain", "x"), &[]).unwrap() else {
             panic!("emits")
         };

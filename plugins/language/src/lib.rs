@@ -75,19 +75,20 @@ impl fmt::Debug for LanguageStage {
 }
 
 /// Why a text does not go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Reject {
     TooShort,
-    Language,
-    LowConfidence,
+    Language(Answer),
+    LowConfidence(Answer),
 }
 
 impl Reject {
-    fn reason(self) -> &'static str {
+    fn outcome(&self) -> Outcome {
+        let told = |answer: &Answer| format!("{} {}", answer.language, answer.score);
         match self {
-            Self::TooShort => "too_short",
-            Self::Language => "language",
-            Self::LowConfidence => "low_confidence",
+            Self::TooShort => Outcome::drop("too_short"),
+            Self::Language(answer) => Outcome::drop_with("language", told(answer)),
+            Self::LowConfidence(answer) => Outcome::drop_with("low_confidence", told(answer)),
         }
     }
 }
@@ -135,7 +136,7 @@ impl Stage for LanguageStage {
             Ok(answer) => Outcome::keep(
                 Draft::new().with("language", answer.language).with("language_score", answer.score),
             ),
-            Err(reject) => Outcome::drop(reject.reason()),
+            Err(reject) => reject.outcome(),
         })
     }
 }
@@ -144,10 +145,10 @@ impl LanguageStage {
     fn judge(&self, text: &str) -> Result<Answer, Reject> {
         let answer = self.detector.detect(text, self.min_letters).ok_or(Reject::TooShort)?;
         if !self.keep.is_empty() && !self.keep.contains(&answer.language) {
-            return Err(Reject::Language);
+            return Err(Reject::Language(answer));
         }
         if answer.language != UNKNOWN && answer.score < self.min_confidence {
-            return Err(Reject::LowConfidence);
+            return Err(Reject::LowConfidence(answer));
         }
         Ok(answer)
     }
@@ -183,7 +184,7 @@ mod tests {
                     other => panic!("{other:?}"),
                 }
             }
-            Verdict::Drop(reason) => Err(reason),
+            Verdict::Drop(said) => Err(said.split(':').next().unwrap_or_default().to_owned()),
             Verdict::Ask(_) => panic!("asks nothing"),
         }
     }
@@ -226,6 +227,8 @@ mod tests {
     fn only_wanted_languages_pass() {
         assert!(outcome(&stage(&["en", "fr"]), ENGLISH).is_ok());
         assert_eq!(outcome(&stage(&["en", "fr"]), GERMAN), Err("language".to_owned()));
+        let dropped = testing::run(&stage(&["en"]), &document(GERMAN), &[]);
+        assert_eq!(dropped, Ok(Verdict::Drop("language: de 1".to_owned())));
     }
 
     #[test]

@@ -76,7 +76,8 @@ pub use page::Page;
 pub enum Outcome {
     /// The document goes on as these drafts. None at all is a mistake: drop it with a reason instead.
     Emit(Vec<Draft>),
-    /// The document ends here, counted under this word. Use a few fixed words, never one made from the page.
+    /// The document ends here, counted under this word. Use a few fixed words, never one made from the page; what was
+    /// measured may follow after a colon and is not counted.
     Drop(String),
 }
 
@@ -91,6 +92,12 @@ impl Outcome {
     #[must_use]
     pub fn drop(reason: &str) -> Self {
         Self::Drop(reason.to_owned())
+    }
+
+    /// The document ends here, counted under `reason`; what was measured stands beside it in the rejects.
+    #[must_use]
+    pub fn drop_with(reason: &str, measured: impl std::fmt::Display) -> Self {
+        Self::Drop(format!("{reason}: {measured}"))
     }
 }
 

@@ -24,7 +24,7 @@ pub use passage::{Passage, Passed, Rejected, prompts};
 
 use crate::config::{Isolation, StagePlan};
 use crate::document::{Capture, Column, Document, Draft};
-use crate::prompt::{Failure, Reply, Shape};
+use crate::prompt::{Failure, Prompt, Reply};
 use engine::{Engine, Program};
 use guest::Guest;
 use host::Grants;
@@ -42,17 +42,19 @@ pub enum Verdict {
     Ask(Vec<Ask>),
 }
 
-/// A prompt as a stage puts it: what the host adds is the seed.
+/// The reason in what a stage says when it drops a document, and what it measured.
+pub fn reason_and_value(said: &str) -> (&str, Option<&str>) {
+    match said.split_once(':') {
+        Some((reason, value)) => (reason.trim(), Some(value.trim())),
+        None => (said, None),
+    }
+}
+
+/// A prompt as a stage puts it. Its seed is still 0: the host gives it one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ask {
-    pub model: String,
-    pub system: Option<String>,
-    pub user: String,
-    pub max_tokens: u32,
-    pub temperature: Option<f32>,
-    pub top_p: Option<f32>,
-    pub stop: Vec<String>,
-    pub shape: Option<Shape>,
+    pub prompt: Prompt,
+    /// Documents that ask with the same key share one reply.
     pub share: Option<String>,
 }
 
@@ -352,8 +354,9 @@ fn within_limits(verdict: Verdict, plan: &StagePlan, rounds: usize) -> Result<Ve
         }
         Verdict::Ask(asks) => {
             for ask in asks {
-                if !plan.models.contains(&ask.model) {
-                    return Err(Failed::new(Reason::Denied, host::ungranted(&plan.name, &ask.model)));
+                let model = &ask.prompt.model;
+                if !plan.models.contains(model) {
+                    return Err(Failed::new(Reason::Denied, host::ungranted(&plan.name, model)));
                 }
             }
             Ok(verdict)

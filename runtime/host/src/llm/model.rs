@@ -3,11 +3,12 @@
 //! What a failure means is decided in `retry`; this module keeps what that decision needs to know (how the prompt and
 //! the model have fared) and carries it out. It refuses to know the journal.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::{Backend, ModelPlan};
@@ -30,7 +31,7 @@ pub(super) struct Model {
     server: Option<Server>,
     gate: Gate,
     health: Mutex<Health>,
-    closed: AtomicBool,
+    closed: watch::Sender<bool>,
     pub(super) tally: Tally,
     pub(super) first_wait: Duration,
 }
@@ -69,7 +70,7 @@ impl Model {
             server,
             gate: Gate::new(plan.requests_per_minute, plan.tokens_per_minute, plan.in_flight),
             health: Mutex::default(),
-            closed: AtomicBool::new(false),
+            closed: watch::Sender::new(false),
             tally: Tally::default(),
             first_wait: FIRST_WAIT,
         })
@@ -171,7 +172,10 @@ impl Model {
                     self.tally.retries.add(1);
                     self.tally.waited_micros.add(micros(wait));
                     tries.waited += wait;
-                    tokio::time::sleep(wait).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = self.closing() => return Err(Fatal::Closed),
+                    }
                     pass = self.enter(most).await?;
                 }
                 Action::Fail(failure) => {
@@ -193,16 +197,23 @@ impl Model {
 
     /// Nothing new is sent any more; calls that are under way come to their end.
     pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.closed.send_replace(true);
+    }
+
+    /// Ends when the model is closed.
+    async fn closing(&self) {
+        // An error would mean that the sender is gone, and it is ours.
+        drop(self.closed.subscribe().wait_for(|closed| *closed).await);
     }
 
     async fn enter(&self, tokens: u32) -> Result<Pass<'_>, Fatal> {
         let lined_up = Instant::now();
-        let pass = self.gate.enter(tokens).await;
+        let pass = tokio::select! {
+            biased;
+            () = self.closing() => return Err(Fatal::Closed),
+            pass = self.gate.enter(tokens) => pass,
+        };
         self.tally.waited_micros.add(micros(lined_up.elapsed()));
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Fatal::Closed);
-        }
         Ok(pass)
     }
 

@@ -529,3 +529,35 @@ fn everything_that_decides_a_reply_is_in_its_key_and_nothing_else() {
     // Journals outlive programs: a key that changes by accident would make every reply be paid for again.
     assert_eq!(same, "b0e8662c39c2d42c2063f07c2b373957b977cd04311e785d44018c304d6036af");
 }
+
+/// Of three prompts on one place the first is under way, one waits for the place, and one for its next try.
+#[tokio::test]
+async fn a_closed_model_finishes_what_is_under_way_and_begins_nothing() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let behave = move |call| if call == 0 { status(500, "oops") } else { Say::When(Arc::clone(&held)) };
+    let server = Server::start(behave).await;
+    let (_folder, journal) = folder();
+    let plan = ModelPlan { in_flight: 1, ..plan(&server.url) };
+    let llm = Arc::new(open_waiting(plan, &journal, Duration::from_secs(60)).await);
+    let asked = |text: &str| {
+        let (llm, prompt) = (Arc::clone(&llm), prompt(text));
+        tokio::spawn(async move { llm.answer(&prompt).await })
+    };
+    let retrying = asked("retrying");
+    while server.calls() < 1 {
+        tokio::task::yield_now().await;
+    }
+    let under_way = asked("under way");
+    while server.calls() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let waiting = asked("waiting");
+    tokio::task::yield_now().await;
+    llm.close();
+    assert!(matches!(retrying.await.unwrap(), Err(Fatal::Closed)));
+    assert!(matches!(waiting.await.unwrap(), Err(Fatal::Closed)));
+    gate.add_permits(1);
+    assert!(under_way.await.unwrap().unwrap().reply.is_ok());
+    assert_eq!(server.calls(), 2);
+}

@@ -17,7 +17,7 @@ use crate::config::StagePlan;
 use crate::document::{Capture, Document, Draft, Field, Value};
 use crate::pages::charset;
 use crate::prompt::{Failure, Finish, Prompt, Reply, Shape};
-use crate::stages::{Line, Stages, StagesError, Turn, Verdict, Worker, prompts};
+use crate::stages::{Line, Stages, StagesError, Turn, Verdict, Worker, prompts, reason_and_value};
 use crate::tokens;
 
 /// A line of input is a page and what is around it.
@@ -142,7 +142,10 @@ fn judge(
                 let prompts: Vec<_> = asks.iter().map(prompt_out).collect();
                 return object(json!({ "verdict": "ask", "prompts": prompts }));
             }
-            Ok(Verdict::Drop(reason)) => return object(json!({ "verdict": "drop", "reason": reason })),
+            Ok(Verdict::Drop(said)) => {
+                let (reason, value) = reason_and_value(&said);
+                return object(json!({ "verdict": "drop", "reason": reason, "value": value }));
+            }
             Ok(Verdict::Emit(drafts)) => {
                 let stage = &worker.stages()[0];
                 return match document.apply(drafts.clone(), stage.name(), 0, &stage.columns) {

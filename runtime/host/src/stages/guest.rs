@@ -16,7 +16,7 @@ use super::host::{Denied, OutOfMemory, State};
 use super::{Ask, Failed, Line, Reason, Turn, Verdict};
 use crate::config::StagePlan;
 use crate::document::{Column, Draft, Field, Kind, Value};
-use crate::prompt::{Failure, Finish, Reply, Shape};
+use crate::prompt::{Failure, Finish, Prompt, Reply, Shape};
 
 /// What one call may hand to the host, arguments of its own calls included. A page's text is a tenth of the smallest
 /// pages' cap; a stage that returns more than this returns something else.
@@ -216,7 +216,12 @@ fn draft_in(draft: wit::Draft) -> Draft {
 }
 
 fn ask_in(prompt: wit::Prompt) -> Ask {
-    Ask {
+    let shape = prompt.shape.map(|shape| match shape {
+        wit::Shape::JsonSchema(schema) => Shape::JsonSchema(schema),
+        wit::Shape::Grammar(grammar) => Shape::Grammar(grammar),
+    });
+    let share = prompt.share;
+    let prompt = Prompt {
         model: prompt.model,
         system: prompt.system,
         user: prompt.user,
@@ -224,10 +229,8 @@ fn ask_in(prompt: wit::Prompt) -> Ask {
         temperature: prompt.temperature,
         top_p: prompt.top_p,
         stop: prompt.stop,
-        shape: prompt.shape.map(|shape| match shape {
-            wit::Shape::JsonSchema(schema) => Shape::JsonSchema(schema),
-            wit::Shape::Grammar(grammar) => Shape::Grammar(grammar),
-        }),
-        share: prompt.share,
-    }
+        shape,
+        seed: 0,
+    };
+    Ask { prompt, share }
 }

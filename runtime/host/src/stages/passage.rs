@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ask, Failed, Line, Reason, Turn, Verdict, Worker};
+use super::{Ask, Failed, Line, Reason, Turn, Verdict, Worker, reason_and_value};
 use crate::document::{Capture, Document, Misdraft, Spent};
 use crate::ledger::{Fate, Outcome, Place};
 use crate::prompt::{Failure, Prompt, Reply};
@@ -16,6 +16,9 @@ use crate::prompt::{Failure, Prompt, Reply};
 const MAX_DOCUMENTS: usize = 1024;
 /// The texts of one record's documents together, since every draft that keeps the text is a copy of it.
 const MAX_BYTES: usize = 128 << 20;
+
+/// What a stage says beside a reason is a number or an error for people to read.
+const MAX_SAID_BYTES: usize = 1 << 10;
 
 /// A record's documents past the stages.
 #[derive(Debug)]
@@ -45,9 +48,8 @@ pub struct Rejected {
     pub document: Document,
     pub stage: String,
     pub reason: String,
-    /// What the stage said of its failure.
+    /// What the stage measured, or what it said of its failure.
     pub says: Option<String>,
-    pub failed: bool,
 }
 
 /// What a record came to.
@@ -169,17 +171,22 @@ impl Passage {
     }
 
     fn reject(&mut self, document: Document, place: usize, stage: &str, why: Result<Failed, String>) {
-        let (outcome, says) = match why {
-            Ok(failed) => (Outcome::Failed(failed.reason.word().to_owned()), Some(failed.says)),
-            Err(reason) => (Outcome::Dropped(reason), None),
+        let (outcome, reason, says) = match why {
+            Ok(failed) => {
+                let reason = failed.reason.word().to_owned();
+                (Outcome::Failed(reason.clone()), reason, Some(failed.says))
+            }
+            Err(said) => {
+                let (reason, value) = reason_and_value(&said);
+                (Outcome::Dropped(reason.to_owned()), reason.to_owned(), value.map(str::to_owned))
+            }
         };
-        self.fate.step(Place::Stage(place), outcome.clone());
-        let (reason, failed) = match outcome {
-            Outcome::Failed(reason) => (reason, true),
-            Outcome::Dropped(reason) => (reason, false),
-            Outcome::Passed(_) => return,
-        };
-        self.rejected.push(Rejected { document, stage: stage.to_owned(), reason, says, failed });
+        self.fate.step(Place::Stage(place), outcome);
+        let says = says.map(|mut says| {
+            says.truncate(says.floor_char_boundary(MAX_SAID_BYTES));
+            says
+        });
+        self.rejected.push(Rejected { document, stage: stage.to_owned(), reason, says });
     }
 }
 
@@ -191,18 +198,11 @@ impl Branch {
 
 /// What a stage asks as prompts: `asked` is how many it had before for this document.
 pub fn prompts(asks: Vec<Ask>, run_seed: u64, document: &str, stage: &str, asked: usize) -> Vec<Prompt> {
-    let number = |(index, ask): (usize, Ask)| Prompt {
+    let seeded = |(index, ask): (usize, Ask)| Prompt {
         seed: seed(run_seed, ask.share.as_deref(), document, stage, asked + index),
-        model: ask.model,
-        system: ask.system,
-        user: ask.user,
-        max_tokens: ask.max_tokens,
-        temperature: ask.temperature,
-        top_p: ask.top_p,
-        stop: ask.stop,
-        shape: ask.shape,
+        ..ask.prompt
     };
-    asks.into_iter().enumerate().map(number).collect()
+    asks.into_iter().enumerate().map(seeded).collect()
 }
 
 fn broken(misdraft: &Misdraft) -> Failed {
