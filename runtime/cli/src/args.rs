@@ -22,7 +22,7 @@ pub(crate) enum Verb {
     Run(RunArgs),
     /// Check a pipeline file and everything it names, and show the plan with every default filled in
     Check(CheckArgs),
-    /// Print one JSON line for each record of an archive
+    /// Print one JSON line for each record of an archive; ends with 1 if some are damaged
     Records(RecordsArgs),
     /// Let one plugin judge documents: JSON lines in, one JSON line each out
     Apply(ApplyArgs),

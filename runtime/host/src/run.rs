@@ -204,7 +204,8 @@ impl Run {
             .worker_threads(RUNTIME_THREADS)
             .thread_name("wait")
             .enable_all()
-            .build();
+            .build()
+            .map_err(|error| wrong.push(Fatal::Thread(error)));
         let (Some(stages), Ok(runtime), true) = (stages, runtime, wrong.is_empty()) else {
             return Err(Unprepared(wrong));
         };

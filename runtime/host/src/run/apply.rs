@@ -28,7 +28,7 @@ const MAX_LINE_BYTES: u64 = 256 << 20;
 pub enum ApplyError {
     #[error("{} things are wrong with the plugin", .0.len())]
     Load(Vec<StagesError>),
-    #[error("line {line} of the {what} is no {what} as JSON")]
+    #[error("line {line} of the {what} is not one of them as JSON")]
     Line {
         line: usize,
         what: &'static str,
