@@ -140,6 +140,7 @@ pub struct Watch {
     ledger: Mutex<Option<Ledger>>,
     bytes_read: AtomicU64,
     bytes_in_all: AtomicU64,
+    records_read: AtomicU64,
     /// Pages that a limit leaves this run; 0 without one.
     pages_in_all: AtomicU64,
     lines: Sender<Line>,
@@ -162,16 +163,18 @@ impl Watch {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How far the run is, from 0 to 1: by the pages of a limit, else by the bytes of the archives.
+    /// How far the run is, from 0 to 1: of the pages of a limit, or of the archives' bytes, those that are done. What is
+    /// read and still waits for a model is not.
     #[expect(clippy::cast_precision_loss, reason = "an estimate for people needs no 53 bits")]
     pub fn share(&self) -> Option<f64> {
+        let ledger = self.ledger()?;
+        let share = |part: u64, whole: u64| (0 < part && part <= whole).then(|| part as f64 / whole as f64);
         let pages = self.pages_in_all.load(Ordering::Relaxed);
-        let (done, in_all) = if pages == 0 {
-            (self.bytes_read.load(Ordering::Relaxed), self.bytes_in_all.load(Ordering::Relaxed))
-        } else {
-            (self.ledger().map_or(0, |ledger| ledger.pages.taken), pages)
-        };
-        (0 < done && done <= in_all).then(|| done as f64 / in_all as f64)
+        if 0 < pages {
+            return share(ledger.pages.taken, pages);
+        }
+        let read = share(self.bytes_read.load(Ordering::Relaxed), self.bytes_in_all.load(Ordering::Relaxed))?;
+        Some(read * share(ledger.total.read, self.records_read.load(Ordering::Relaxed))?)
     }
 
     /// Lines of plugins that came faster than they were read.
@@ -216,6 +219,7 @@ impl Run {
             ledger: Mutex::new(None),
             bytes_read: AtomicU64::new(0),
             bytes_in_all: AtomicU64::new(0),
+            records_read: AtomicU64::new(0),
             pages_in_all: AtomicU64::new(0),
             lines: said,
             lines_lost: AtomicU64::new(0),

@@ -100,6 +100,7 @@ impl Reading<'_> {
                 self.stop.set(Fatal::Source(source::Fatal::Read { path, source }));
                 Gone
             })?;
+            self.watch.records_read.fetch_add(1, Ordering::Relaxed);
             if self.record(&mut archive, record, ways)? == Limit::Reached {
                 break;
             }
