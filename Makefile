@@ -13,7 +13,10 @@ PACKAGES = --release --workspace --all-targets
 TEST_SERVER = xllamacpp==2026.10.11549
 CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/palimpsest
 
-.PHONY: all build demo test lint bench tools tools-debian weights test-server
+# What reads the rows that tests write, and a server that speaks S3.
+TEST_TOOLS = pyarrow==26.0.1 duckdb==2.0.0 datasets==5.2.0 pytz==2026.6 zstandard==0.25.0 warcio==1.8.1 fastwarc==2.0.1 "moto[server]==5.2.1"
+
+.PHONY: all build demo test lint bench tools tools-debian weights test-server test-tools
 
 all: build
 
@@ -41,7 +44,11 @@ test-server:
 	@test -d $(CACHE)/test-server/xllamacpp || python3 -m pip install --quiet --no-deps --only-binary :all: \
 		--target $(CACHE)/test-server $(TEST_SERVER) || echo "no test server: its tests will be skipped"
 
-test: weights test-server
+test-tools:
+	@test -d $(CACHE)/test-tools/pytz || python3 -m pip install --quiet --only-binary :all: \
+		--target $(CACHE)/test-tools $(TEST_TOOLS) || echo "no tools to read rows with: their tests will be skipped"
+
+test: weights test-server test-tools
 	cargo test $(CARGO_FLAGS) --release --workspace
 
 lint: tools

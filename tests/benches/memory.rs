@@ -1,4 +1,4 @@
-//! Peak memory of a run by the size of its archive: `cargo bench --package palimpsest-tests --bench memory`.
+//! Peak memory of a run by the size of its archive: `cargo bench --workspace --bench memory`.
 //!
 //! Runs the extractor over archives of 10 MB and of 1 GB (other sizes as arguments, in MB) and prints the peak resident
 //! memory of each and their ratio. The kernel keeps the peak, so it is read while the process is still there.

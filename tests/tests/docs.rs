@@ -21,6 +21,7 @@ fn accepted(name: &str, text: &str) {
         embedded: &["smollm2-135m-instruct"],
         env: &|_| Some("set".to_owned()),
         read_key_file: &|_| Ok("a key".to_owned()),
+        is_storage_setting: &palimpsest::store::is_setting,
         cores: 2,
     };
     if let Err(complaints) = check(text, Path::new(name), &known) {

@@ -1,6 +1,6 @@
 //! The real binary, on pipelines written for a test, with the books checked after every run.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -21,6 +21,14 @@ pub(crate) fn data(test: &str) -> Option<PathBuf> {
     }
     println!("{test}: skipped, there is no {}; PALIMPSEST_DATA names the folder", folder.display());
     None
+}
+
+/// The rows of a gzipped file of JSON lines.
+pub(crate) fn packed_rows(file: &Path) -> Vec<Value> {
+    let file = std::io::BufReader::new(std::fs::File::open(file).expect("the data has the file"));
+    let mut text = String::new();
+    flate2::bufread::MultiGzDecoder::new(file).read_to_string(&mut text).expect("it is text");
+    text.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect()
 }
 
 /// The program under test: built beside this test by the same command.
@@ -104,8 +112,13 @@ impl Place {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.verb("run", arguments)
+    }
+
+    /// One of the verbs that take a pipeline file.
+    pub(crate) fn verb(&self, verb: &str, arguments: &[&str]) -> Command {
         let mut command = palimpsest();
-        command.current_dir(self.folder.path()).args(["run", "pipeline.toml"]).args(arguments);
+        command.current_dir(self.folder.path()).args([verb, "pipeline.toml"]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -118,7 +131,16 @@ impl Place {
 
     /// Runs to the end and audits what was written.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().unwrap();
+        self.run_with(arguments, std::iter::empty::<(String, &str)>())
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn run_with<'a>(
+        &self,
+        arguments: &[&str],
+        environment: impl Iterator<Item = (String, &'a str)>,
+    ) -> Ran {
+        let output = self.command(arguments).envs(environment).output().unwrap();
         let out = arguments.iter().position(|it| *it == "--out").map_or("out", |at| arguments[at + 1]);
         let ran = Ran::new(&output, self.path(out));
         if ran.code < 2 {
@@ -193,17 +215,18 @@ impl Ran {
             before = number(&flow["emitted"]);
         }
         assert_eq!(number(&report["rows"]), before);
-        assert_eq!(self.rows().len() as u64, before);
-        let aside =
-            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(".tmp"));
-        let left: Vec<_> = files(&self.sink).into_iter().filter(aside).collect();
+        let readable = |file: &PathBuf| file.to_string_lossy().ends_with(".jsonl.zst");
+        if files(&self.sink.join("data")).iter().any(readable) {
+            assert_eq!(self.rows().len() as u64, before);
+        }
+        let left = files(&self.sink.join("_stage"));
         assert!(left.is_empty(), "{left:?}");
     }
 
     /// The bytes of everything that a run writes for its readers, by name. The report has times in it.
     pub(crate) fn bytes(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let of_readers = |path: &PathBuf| {
-            ["data", "rejects", "parts"].iter().any(|folder| path.parent().unwrap().ends_with(folder))
+            ["data", "rejects", "_done"].iter().any(|folder| path.starts_with(self.sink.join(folder)))
         };
         let mut files: Vec<_> = files(&self.sink).into_iter().filter(of_readers).collect();
         files.sort();
@@ -225,8 +248,7 @@ pub(crate) fn same_bytes(left: &Ran, right: &Ran) {
 }
 
 fn lines(sink: &Path, folder: &str) -> Vec<Map<String, Value>> {
-    let mut files: Vec<_> =
-        std::fs::read_dir(sink.join(folder)).unwrap().map(|it| it.unwrap().path()).collect();
+    let mut files = files(&sink.join(folder));
     files.sort();
     let mut rows = Vec::new();
     for file in files.iter().filter(|it| it.to_string_lossy().ends_with(".jsonl.zst")) {
@@ -236,7 +258,8 @@ fn lines(sink: &Path, folder: &str) -> Vec<Map<String, Value>> {
     rows
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// Every file below a folder.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -250,16 +273,25 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// An archive of text pages, one for each text, as a WET file has them.
 pub(crate) fn archive(texts: &[&str]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (number, text) in texts.iter().enumerate() {
-        write!(
-            bytes,
-            "WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: https://page-{number}.example/\r\n\
-             WARC-Date: 2026-10-01T12:00:00Z\r\nWARC-Record-ID: <urn:uuid:00000000-0000-4000-8000-{number:012}>\r\n\
-             Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}\r\n\r\n",
-            text.len()
-        )
-        .unwrap();
-    }
-    bytes
+    texts.iter().enumerate().flat_map(|(number, text)| record(number, text)).collect()
+}
+
+/// The same in gzip members, one for each record.
+pub(crate) fn packed_archive(texts: &[&str]) -> Vec<u8> {
+    let member = |(number, text): (usize, &&str)| {
+        let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        member.write_all(&record(number, text)).unwrap();
+        member.finish().unwrap()
+    };
+    texts.iter().enumerate().flat_map(member).collect()
+}
+
+fn record(number: usize, text: &str) -> Vec<u8> {
+    format!(
+        "WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: https://page-{number}.example/\r\n\
+         WARC-Date: 2026-10-01T12:00:00Z\r\nWARC-Record-ID: <urn:uuid:00000000-0000-4000-8000-{number:012}>\r\n\
+         Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}\r\n\r\n",
+        text.len()
+    )
+    .into_bytes()
 }

@@ -10,6 +10,9 @@
 mod architecture;
 /// The `records` verb against what other readers agree on.
 mod archives;
+mod bucket;
+/// Bodies in odd encodings.
+mod charset;
 /// What the command prints and how it ends.
 mod cli;
 /// What the documents show.
@@ -17,8 +20,16 @@ mod docs;
 mod harness;
 /// Guests that break the rules of the border.
 mod hostile;
+/// Killed while they write, wherever they write.
+mod killed;
+/// Long archives in several parts.
+mod parts;
 /// What a newcomer runs first.
 mod quickstart;
+/// What others make of the rows.
+mod readers;
 /// Replayed, killed, and started again.
 mod resume;
 mod server;
+/// Archives from buckets and rows to them.
+mod stores;

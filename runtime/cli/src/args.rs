@@ -24,6 +24,10 @@ pub(crate) enum Verb {
     Check(CheckArgs),
     /// Print one JSON line for each record of an archive; ends with 1 if some are damaged
     Records(RecordsArgs),
+    /// Write report, dataset card and manifest for the parts that are there; ends with 1 if some are missing
+    Finalize(FinalizeArgs),
+    /// Take away what dead attempts have left in the sink
+    Gc(GcArgs),
     /// Let one plugin judge documents: JSON lines in, one JSON line each out
     Apply(ApplyArgs),
     /// Fetch the weights of an embedded model into the user's cache
@@ -42,8 +46,8 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) replay: bool,
     /// Write here instead of to sink.path
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: Option<PathBuf>,
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) out: Option<String>,
     /// The journal of replies, instead of run.journal
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
@@ -66,8 +70,43 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, Arguments)]
 pub(crate) struct RecordsArgs {
-    /// A WARC file, plain or gzip
-    pub(crate) archive: PathBuf,
+    /// A WARC or ARC file, plain or compressed: a path or a URL
+    pub(crate) archive: String,
+    /// Add what the standard forbids to each record, and end with 1 if there is any of it
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// A setting of the archive's store, such as aws_skip_signature=true
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) storage: Vec<(String, String)>,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it needs a name, an equals sign and a value")?;
+    if !palimpsest::store::is_setting(name) {
+        return Err(format!("stores have no setting `{name}`"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct FinalizeArgs {
+    /// The pipeline file
+    pub(crate) file: PathBuf,
+    /// The sink, instead of sink.path
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) out: Option<String>,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct GcArgs {
+    /// The pipeline file
+    pub(crate) file: PathBuf,
+    /// The sink, instead of sink.path
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) out: Option<String>,
+    /// Attempts that wrote nothing for so many hours are dead
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    pub(crate) idle_hours: u32,
 }
 
 #[derive(Debug, Arguments)]

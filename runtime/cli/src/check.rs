@@ -11,7 +11,7 @@ use crate::plan;
 
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let plan = plan::read(&args.file)?;
-    let run = prepare(plan, Options { check_only: true, cache: plan::cache(), ..Options::default() })?;
+    let run = prepare(plan, Options { check_only: true, ..plan::options() })?;
     let mut out = io::stdout().lock();
     write(&mut out, &run).map_err(Failure::world)?;
     Ok(exit::FINE)
@@ -32,7 +32,7 @@ fn write(out: &mut impl io::Write, run: &Run) -> io::Result<()> {
     write!(out, "{}", run.plan().describe())?;
     writeln!(out, "\narchives ({})", run.archives().len())?;
     for archive in run.archives() {
-        writeln!(out, "  {}", archive.display())?;
+        writeln!(out, "  {}", archive.name)?;
     }
     writeln!(out, "\nplugins")?;
     for stage in run.stages().stages() {

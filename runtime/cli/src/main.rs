@@ -8,6 +8,7 @@ mod plan;
 mod progress;
 mod records;
 mod run;
+mod sink;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
         Verb::Run(args) => run::run(args),
         Verb::Check(args) => check::check(&args),
         Verb::Records(args) => records::records(&args),
+        Verb::Finalize(args) => sink::finalize(args),
+        Verb::Gc(args) => sink::gc(args),
         Verb::Apply(args) => apply::apply(&args),
         #[cfg(feature = "embedded")]
         Verb::Fetch(args) => run::fetch(&args),

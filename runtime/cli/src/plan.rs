@@ -1,11 +1,14 @@
 //! From the pipeline file on disk to a plan: what the library's pure check has to be told of the world.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use std::{env, fs, io, thread};
 
 use palimpsest::config::Plan;
 use palimpsest::config::check::{Known, check};
-use palimpsest::stages;
+use palimpsest::run::Options;
+use palimpsest::{stages, store};
 
 use crate::exit::Failure;
 
@@ -24,9 +27,24 @@ pub(crate) fn read(file: &Path) -> Result<Plan, Failure> {
         embedded: &embedded(),
         env: &|name| env::var(name).ok(),
         read_key_file: &|path| read_text(path, MAX_KEY_BYTES),
+        is_storage_setting: &store::is_setting,
         cores: thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     check(&text, file, &known).map_err(Failure::wrong)
+}
+
+/// What every run is told of the world.
+pub(crate) fn options() -> Options {
+    #[expect(clippy::disallowed_methods, reason = "the command is where the clock is read")]
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Options { cache: cache(), storage: storage(), now, ..Options::default() }
+}
+
+/// The settings that the environment has for stores.
+pub(crate) fn storage() -> Vec<(String, String)> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    store::of_environment(env::vars_os().filter_map(text))
 }
 
 fn read_text(path: &Path, limit: u64) -> io::Result<String> {

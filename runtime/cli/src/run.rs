@@ -14,7 +14,7 @@ use crate::{check, plan};
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let mut plan = plan::read(&args.file)?;
     if let Some(out) = args.out {
-        plan.move_sink(out);
+        plan.move_sink(out).map_err(Failure::wrong)?;
     }
     if let Some(journal) = args.journal {
         plan.run.journal = journal;
@@ -22,13 +22,8 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     if let Some(workers) = args.workers {
         plan.run.workers = workers.get() as usize;
     }
-    let options = Options {
-        limit: args.limit,
-        replay: args.replay,
-        check_only: false,
-        overwrite: args.overwrite,
-        cache: plan::cache(),
-    };
+    let options =
+        Options { limit: args.limit, replay: args.replay, overwrite: args.overwrite, ..plan::options() };
     let run = check::prepare(plan, options)?;
     let sink = run.plan().sink.path.clone();
     run.on_interrupt(interrupted);
@@ -40,14 +35,14 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     drop(progress);
     if let Some(report) = &report {
         exit::say(&summary(report));
-        exit::say(&format!("report: {}", sink.join("report.json").display()));
+        exit::say(&format!("report: {sink}/report.json"));
     }
     match result {
         Err(Fatal::Interrupted) => Err(Failure::Interrupted(
             "interrupted; finished parts and every reply are kept: the same command goes on from here"
                 .to_owned(),
         )),
-        Err(fatal @ (Fatal::OtherPipeline(_) | Fatal::Columns(_) | Fatal::Stages(_))) => {
+        Err(fatal @ (Fatal::OtherPipeline(_) | Fatal::Busy(_) | Fatal::Columns(_) | Fatal::Stages(_))) => {
             Err(Failure::wrong(fatal))
         }
         Err(fatal) => Err(Failure::world(fatal)),

@@ -47,9 +47,22 @@ pub fn schema() -> serde_json::Value {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceTable {
-    /// Archives: paths and globs of WARC files, relative to the pipeline file. They are read in the order given, a
-    /// glob's in the order of their names.
+    /// Archives, read in the order given: paths and globs, relative to the pipeline file; `s3://`, `gs://` and `az://`
+    /// objects, globs and prefixes that end in `/`; `http(s)://` files; lists of paths (`….paths`, `….paths.gz`); and
+    /// crawls of Common Crawl, such as `cc://CC-MAIN-2026-40/warc`.
     pub archives: Vec<String>,
+    /// What the entries of lists of paths are relative to, such as `s3://commoncrawl/`; the list's own bucket, host or
+    /// folder by default.
+    pub base: Option<String>,
+    /// Whether hosts that a list or a redirect names may be on this machine or on a private network.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// Where `cc://` is read when there are no credentials for S3: `https://data.commoncrawl.org/` by default.
+    pub common_crawl: Option<String>,
+    /// Settings of the stores that archives are read from, under the names of the environment's variables in small
+    /// letters: `aws_endpoint`, `aws_region`, `aws_skip_signature`. Credentials stay in the environment.
+    #[serde(default)]
+    pub storage: BTreeMap<String, String>,
     /// The types of WARC records that are pages: `response` (captures) and `conversion` (the texts of WET files).
     #[serde(default = "default_records")]
     pub records: Vec<String>,
@@ -166,14 +179,27 @@ pub enum Isolation {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SinkTable {
-    /// A folder, relative to the folder in which the command is run.
-    pub path: PathBuf,
-    /// `jsonl.zst`.
+    /// A folder, relative to the folder in which the command is run, or a prefix in a bucket: `s3://`, `gs://`, `az://`.
+    pub path: String,
+    /// `jsonl.zst`, `parquet` or `warc`.
     #[serde(default)]
     pub format: Format,
     /// Whether rejected documents are written beside the rows, with stage, reason and text.
     #[serde(default = "default_rejects")]
     pub rejects: bool,
+    /// Columns whose values name folders, as in `data/kind=synthetic/style=qa/`; such a column is in the folders' names
+    /// and no more in the files.
+    #[serde(default)]
+    pub partition_by: Vec<String>,
+    /// MiB of an archive after which its part is closed and another one begun; 2048 by default. A run that is started
+    /// again reads a long archive from its last part on.
+    pub part_mb: Option<NonZeroU32>,
+    /// Settings of the store, like those of `source.storage`.
+    #[serde(default)]
+    pub storage: BTreeMap<String, String>,
+    /// For stores that cannot write a file only if it is not there: nobody else writes to this sink.
+    #[serde(default)]
+    pub single_writer: bool,
 }
 
 fn default_rejects() -> bool {
@@ -187,6 +213,12 @@ pub enum Format {
     #[default]
     #[serde(rename = "jsonl.zst")]
     JsonlZst,
+    /// Columns in row groups.
+    #[serde(rename = "parquet")]
+    Parquet,
+    /// `conversion` records, each in a gzip member of its own.
+    #[serde(rename = "warc")]
+    Warc,
 }
 
 /// `[run]`: how much of the machine the run takes. Nothing here changes what is written.
@@ -197,8 +229,8 @@ pub struct RunTable {
     pub workers: Option<NonZeroU32>,
     /// How many pages may be between the source and the sink; 512 by default.
     pub pages_in_flight: Option<NonZeroU32>,
-    /// The journal of replies, relative to the folder in which the command is run; `journal.sqlite` in the sink's folder
-    /// by default.
+    /// The journal of replies, relative to the folder in which the command is run; by default `journal.sqlite` in the
+    /// sink's folder, or `NAME.journal.sqlite` where the sink is a bucket.
     pub journal: Option<PathBuf>,
 }
 
@@ -217,8 +249,12 @@ pub struct Plan {
 
 #[derive(Debug, Clone)]
 pub struct SourcePlan {
-    /// Paths and globs, resolved against the pipeline file's folder.
+    /// Paths and globs are resolved against the pipeline file's folder.
     pub archives: Vec<String>,
+    pub base: Option<String>,
+    pub allow_private: bool,
+    pub common_crawl: Option<String>,
+    pub storage: BTreeMap<String, String>,
     pub records: Vec<String>,
     pub at_once: usize,
 }
@@ -270,9 +306,15 @@ pub enum Component {
 
 #[derive(Debug, Clone)]
 pub struct SinkPlan {
-    pub path: PathBuf,
+    /// A path or a URL.
+    pub path: String,
     pub format: Format,
     pub rejects: bool,
+    pub partition_by: Vec<String>,
+    /// Of an archive.
+    pub part_bytes: u64,
+    pub storage: BTreeMap<String, String>,
+    pub single_writer: bool,
 }
 
 #[derive(Debug, Clone)]

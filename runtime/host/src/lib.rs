@@ -19,4 +19,5 @@ pub mod run;
 pub mod sinks;
 pub mod source;
 pub mod stages;
+pub mod store;
 pub mod tokens;

@@ -8,6 +8,8 @@ pub mod http;
 
 use std::borrow::Cow;
 
+use data_encoding::HEXLOWER;
+use palimpsest_warc::arc::bare_payload;
 use palimpsest_warc::{Head, RecordType};
 use serde::Serialize;
 use sha1::{Digest, Sha1};
@@ -113,22 +115,27 @@ pub struct Payload<'a> {
 
 /// The payload of a record of any type: of HTTP messages the body without its codings, else the whole block.
 pub fn payload(record: &Record) -> Result<Payload<'_>, Reject> {
-    let content_type = record.head.as_ref().and_then(Head::content_type);
+    let content_type = record.entry.head.as_ref().and_then(Head::content_type);
     let declared = content_type.as_deref().map(|value| value.trim_start().to_ascii_lowercase());
     let says_http = declared.as_deref().is_some_and(|value| value.starts_with("application/http"));
     let message = match record.record_type() {
-        Some(RecordType::Request) if says_http => http::request(&record.block),
+        Some(RecordType::Request) if says_http => http::request(&record.entry.block),
         Some(RecordType::Response | RecordType::Revisit)
-            if says_http || record.block.starts_with(b"HTTP/") =>
+            if says_http || record.entry.block.starts_with(b"HTTP/") =>
         {
-            http::response(&record.block)
+            http::response(&record.entry.block)
         }
         _ => {
+            let block = &record.entry.block[..];
+            let bytes = match &record.entry.head {
+                Some(head) if head.is_arc() => bare_payload(head, block),
+                Some(_) | None => block,
+            };
             let headers = content_type.map(|value| ("content-type".to_owned(), value.into_owned()));
             return Ok(Payload {
                 status: None,
                 headers: headers.into_iter().collect(),
-                bytes: Cow::Borrowed(&record.block),
+                bytes: Cow::Borrowed(bytes),
                 oddities: Vec::new(),
             });
         }
@@ -194,25 +201,21 @@ pub struct Line {
 
 /// What can be told of a record, damaged or not.
 pub fn line(record: &Record) -> Line {
-    let head = record.head.as_ref();
+    let head = record.entry.head.as_ref();
     let payload = head.and_then(|_| payload(record).ok());
     Line {
         i: record.number,
-        offset: record.offset,
-        length: record.length,
+        offset: record.entry.offset,
+        length: record.entry.length,
         record_type: head.and_then(|head| head.get("warc-type")).map(Cow::into_owned),
         uri: head.and_then(Head::target_uri).map(Cow::into_owned),
         date: head.and_then(Head::date).map(Cow::into_owned),
         content_length: head.and_then(Head::content_length).map(Cow::into_owned),
         http_status: payload.as_ref().and_then(|payload| payload.status),
-        payload_sha1: payload.as_ref().map(|payload| hexadecimal(&Sha1::digest(&payload.bytes))),
+        payload_sha1: payload.as_ref().map(|payload| HEXLOWER.encode(&Sha1::digest(&payload.bytes))),
         payload_length: payload.as_ref().map(|payload| payload.bytes.len() as u64),
-        damage: record.damage.map(|damage| damage.reason()),
+        damage: record.entry.damage.map(|damage| damage.reason()),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

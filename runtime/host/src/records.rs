@@ -2,8 +2,10 @@
 
 use std::io::{self, Read};
 
-pub use palimpsest_warc::{Damage, Head, Limits, Oddity, RecordType};
-use palimpsest_warc::{Entry, Reader};
+use palimpsest_warc::Reader;
+pub use palimpsest_warc::{
+    Container, Damage, Dictionary, Entry, Head, Limits, Mark, Oddity, RecordType, Violation, violations,
+};
 
 use crate::ledger::Outcome;
 
@@ -12,55 +14,72 @@ use crate::ledger::Outcome;
 pub struct Record {
     /// Counted from zero, damaged entries included.
     pub number: u64,
-    /// Where in the archive it is stored; in gzip archives, where its member begins.
-    pub offset: u64,
-    /// How many bytes from there on hold it.
-    pub length: u64,
-    /// How far into the inflated member it begins: zero unless it shares the member.
-    pub within: u64,
-    pub head: Option<Head>,
-    pub block: Vec<u8>,
-    pub damage: Option<Damage>,
-    pub oddities: Vec<Oddity>,
+    pub entry: Entry,
 }
 
 impl Record {
-    fn new(number: u64, entry: Entry) -> Self {
-        Self {
-            number,
-            offset: entry.offset,
-            length: entry.length,
-            within: entry.within,
-            head: entry.head,
-            block: entry.block,
-            damage: entry.damage,
-            oddities: entry.oddities,
-        }
+    fn head(&self) -> Option<&Head> {
+        self.entry.head.as_ref()
     }
 
     pub fn record_type(&self) -> Option<RecordType> {
-        self.head.as_ref().and_then(Head::record_type)
+        self.head().and_then(Head::record_type)
     }
 
     /// The URI of the capture, without the angle brackets that some writers put around it.
     pub fn url(&self) -> Option<String> {
-        let uri = self.head.as_ref()?.target_uri()?;
+        let uri = self.head()?.target_uri()?;
         let bare = uri.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
         Some(bare.unwrap_or(&uri).to_owned())
     }
 
     pub fn id(&self) -> Option<String> {
-        Some(self.head.as_ref()?.record_id()?.into_owned())
+        Some(self.head()?.record_id()?.into_owned())
     }
 
     pub fn date(&self) -> Option<String> {
-        Some(self.head.as_ref()?.date()?.into_owned())
+        Some(self.head()?.date()?.into_owned())
     }
 }
 
 /// The records of an archive, in its order. An error is one of the source, and ends it.
-pub fn read<R: Read>(source: R, limits: Limits) -> impl Iterator<Item = io::Result<Record>> {
-    (0..).zip(Reader::new(source, limits)).map(|(number, entry)| Ok(Record::new(number, entry?)))
+#[derive(Debug)]
+pub struct Records<R> {
+    reader: Reader<R>,
+    number: u64,
+}
+
+impl<R: Read> Records<R> {
+    pub fn new(source: R, limits: Limits) -> Self {
+        Self { reader: Reader::new(source, limits), number: 0 }
+    }
+
+    /// Goes on where another reading of the archive stopped: `source` begins at the mark, `number` records are before it.
+    pub fn resume(
+        source: R,
+        mark: Mark,
+        dictionary: Option<Dictionary>,
+        number: u64,
+        limits: Limits,
+    ) -> Self {
+        Self { reader: Reader::resume(source, mark, dictionary, limits), number }
+    }
+
+    /// Where reading can go on after a record, if it can go on right there.
+    pub fn mark_after(&self, record: &Record) -> Option<Mark> {
+        Some(self.reader.mark()?.at(record.entry.resumable_after()?))
+    }
+}
+
+impl<R: Read> Iterator for Records<R> {
+    type Item = io::Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.reader.next()?;
+        let number = self.number;
+        self.number += 1;
+        Some(entry.map(|entry| Record { number, entry }))
+    }
 }
 
 /// Why a record goes no further.
@@ -107,7 +126,7 @@ fn type_word(record_type: Option<&RecordType>) -> &'static str {
 
 /// Whether the record is whole and one of the `wanted` types.
 pub fn select(record: &Record, wanted: &[RecordType]) -> Result<(), Reject> {
-    if let Some(damage) = record.damage {
+    if let Some(damage) = record.entry.damage {
         return Err(Reject::Damaged(damage));
     }
     let record_type = record.record_type();
@@ -132,7 +151,7 @@ mod tests {
 
     #[track_caller]
     fn check(archive: &[u8], outcomes: &[Result<(), Outcome>]) {
-        let found: Vec<_> = read(archive, Limits::default())
+        let found: Vec<_> = Records::new(archive, Limits::default())
             .map(|record| {
                 select(&record.unwrap(), &[RecordType::Response, RecordType::Conversion])
                     .map_err(|reject| reject.outcome())
@@ -165,7 +184,7 @@ mod tests {
     #[test]
     fn a_url_loses_its_brackets() {
         let archive = b"WARC/1.0\r\nWARC-Target-URI: <http://a/>\r\nContent-Length: 0\r\n\r\n\r\n\r\n";
-        let record = read(&archive[..], Limits::default()).next().unwrap().unwrap();
+        let record = Records::new(&archive[..], Limits::default()).next().unwrap().unwrap();
         assert_eq!(record.url().unwrap(), "http://a/");
     }
 }

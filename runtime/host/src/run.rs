@@ -14,27 +14,33 @@ mod stop;
 mod worker;
 mod writer;
 
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use std::{io, thread};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use palimpsest_warc::RecordType;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Backend, Plan};
+use crate::config::{self, Backend, Plan};
 use crate::ledger::Ledger;
 use crate::llm::{self, Llm};
 use crate::report::{Facts, ModelUse, PartLine, Report};
-use crate::sinks::{self, part};
-use crate::source;
-use crate::stages::{Line, Stages, StagesError};
+use crate::sinks::card::{self, Dataset};
+use crate::sinks::commit::{self, Finished, Swept};
+use crate::sinks::part::{self, Sink};
+use crate::sinks::{self, Format, Table};
+use crate::source::{self, Archive};
+use crate::stages::{Level, Line, Stages, StagesError};
+use crate::store::{Access, Store};
 use house::House;
-use reader::{Reading, Ways};
+use reader::{Reading, Task, Ways};
 use worker::{Job, Shop, Tally};
-use writer::{Order, WriteError, Writing, Written};
+use writer::{Order, WriteError, Written};
 
 pub use stop::Stop;
 
@@ -52,7 +58,15 @@ const RUNTIME_THREADS: usize = 2;
 /// SQLite's name for a journal that is kept nowhere.
 const NO_JOURNAL: &str = ":memory:";
 /// What of a stage and a model decides the rows; a new number makes every finished part another pipeline's.
-const IDENTITY_VERSION: u32 = 1;
+const IDENTITY_VERSION: u32 = 2;
+/// A store that is down comes back within minutes; each request for it is tried this often, for four minutes at most.
+const SINK_RETRIES: usize = 20;
+/// In the sink's folder: whoever holds it is the only one to run there.
+const LOCK: &str = "_lock";
+const REPORT: &str = "report.json";
+const MANIFEST: &str = "manifest.json";
+/// What dataset hubs show, and where loaders look for the files.
+const CARD: &str = "README.md";
 
 /// What the command line says beside the pipeline file.
 #[derive(Debug, Clone, Default)]
@@ -63,10 +77,16 @@ pub struct Options {
     pub replay: bool,
     /// Nothing is run afterwards, so nothing is written either.
     pub check_only: bool,
+    /// Only the sink is looked after, so no model is opened.
+    pub sink_only: bool,
     /// Parts that another pipeline has made are replaced.
     pub overwrite: bool,
     /// The user's cache folder, for compiled plugins.
     pub cache: Option<PathBuf>,
+    /// What time it is, since 1970: attempts are told apart by it, and dead ones known.
+    pub now: Duration,
+    /// Settings of stores that the environment has, as from [`crate::store::of_environment`].
+    pub storage: Vec<(String, String)>,
 }
 
 /// Why a run does not begin, or does not end.
@@ -78,15 +98,19 @@ pub enum Fatal {
     Stages(StagesError),
     #[error(transparent)]
     Columns(sinks::BadColumn),
+    #[error("sink.partition_by")]
+    Partitions(#[source] sinks::BadPartition),
     #[error(transparent)]
     Model(llm::Fatal),
     #[error(transparent)]
-    Sink(sinks::Fatal),
+    Sink(#[from] sinks::Fatal),
     #[error(
-        "`{}` was made by another pipeline, or by other plugins; choose another sink.path, or replace it with --overwrite",
-        .0.display()
+        "the part `{0}` was made by another pipeline, or by other plugins; choose another sink.path, or replace it with \
+         --overwrite"
     )]
-    OtherPipeline(PathBuf),
+    OtherPipeline(String),
+    #[error("another run is writing to `{0}`; two runs need two sinks")]
+    Busy(String),
     #[error(
         "the stage `{stage}` failed on {failed} of {tried} documents, more than its `max_failed` allows; the rejects say \
          on which"
@@ -124,7 +148,7 @@ impl Stopped {
 pub struct Run {
     plan: Plan,
     options: Options,
-    archives: Vec<PathBuf>,
+    archives: Vec<Archive>,
     stages: Arc<Stages>,
     llm: Arc<Llm>,
     runtime: tokio::runtime::Runtime,
@@ -187,14 +211,26 @@ impl Run {
     /// Loads and checks everything that the plan names.
     pub fn prepare(plan: Plan, options: Options) -> Result<Self, Unprepared> {
         let mut wrong = Vec::new();
-        let archives = source::list(&plan.source.archives).unwrap_or_else(|errors| {
-            wrong.extend(errors.into_iter().map(Fatal::Source));
-            Vec::new()
-        });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(RUNTIME_THREADS)
+            .thread_name("wait")
+            .enable_all()
+            .build()
+            .map_err(|error| Unprepared(vec![Fatal::Thread(error)]))?;
+        let (said, lines) = bounded(LINES);
+        let listing =
+            runtime.block_on(source::list(&wanted(&plan, &options, &said))).unwrap_or_else(|errors| {
+                wrong.extend(errors.into_iter().map(Fatal::Source));
+                source::Listing::default()
+            });
         let stages = match Stages::load(&plan.stages, plan.run.workers, options.cache.as_deref()) {
             Ok(stages) => {
-                if let Err(error) = sinks::check_columns(&stages.declared_columns()) {
+                let columns = stages.declared_columns();
+                if let Err(error) = sinks::check_columns(&columns) {
                     wrong.push(Fatal::Columns(error));
+                }
+                if let Err(error) = sinks::check_partitions(&plan.sink.partition_by, &columns) {
+                    wrong.push(Fatal::Partitions(error));
                 }
                 Some(stages)
             }
@@ -203,18 +239,13 @@ impl Run {
                 None
             }
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(RUNTIME_THREADS)
-            .thread_name("wait")
-            .enable_all()
-            .build()
-            .map_err(|error| wrong.push(Fatal::Thread(error)));
-        let (Some(stages), Ok(runtime), true) = (stages, runtime, wrong.is_empty()) else {
+        let (Some(stages), true) = (stages, wrong.is_empty()) else {
             return Err(Unprepared(wrong));
         };
-        let (llm, warnings) =
+        let (llm, more) =
             open_models(&runtime, &plan, &options).map_err(|fatal| Unprepared(vec![Fatal::Model(fatal)]))?;
-        let (said, lines) = bounded(LINES);
+        let mut warnings = listing.notes;
+        warnings.extend(more);
         let watch = Watch {
             ledger: Mutex::new(None),
             bytes_read: AtomicU64::new(0),
@@ -228,7 +259,7 @@ impl Run {
         Ok(Self {
             plan,
             options,
-            archives,
+            archives: listing.archives,
             stages: Arc::new(stages),
             stop: Arc::new(Stop::new(Arc::clone(&llm))),
             llm,
@@ -247,7 +278,7 @@ impl Run {
         &self.stages
     }
 
-    pub fn archives(&self) -> &[PathBuf] {
+    pub fn archives(&self) -> &[Archive] {
         &self.archives
     }
 
@@ -291,10 +322,10 @@ impl Run {
     /// Runs to the end, or as far as it gets. The report is written in both cases, and says which it was.
     pub fn go(self) -> Result<Report, Box<Stopped>> {
         let begun = Instant::now();
-        let writing = self.writing();
-        let todo = self.todo(&writing).map_err(|fatal| Stopped::boxed(fatal, None))?;
+        let prepared = self.sink().and_then(|sink| Ok((self.lock(&sink)?, self.todo(&sink)?, sink)));
+        let (_lock, todo, sink) = prepared.map_err(|fatal| Stopped::boxed(fatal, None))?;
         let house = House::new(self.plan.run.pages_in_flight, MAX_BYTES_IN_FLIGHT);
-        let written = match self.line_up(&writing, &todo, &house) {
+        let written = match self.line_up(&sink, &todo, &house) {
             Ok(written) => written,
             Err(error) => {
                 // Why the writer gave up explains more than what it made others stop for.
@@ -306,9 +337,13 @@ impl Run {
             }
         };
         let waited = house.waited();
-        let report = self.report(&writing, &todo, &written, (begun.elapsed(), waited));
-        let path = self.plan.sink.path.join("report.json");
-        let published = part::publish(&path, &report.to_json());
+        let mut parts = todo.kept;
+        parts.extend(written.finished.into_iter().map(|(archive, finished)| (archive, finished, false)));
+        parts.sort_by_key(|(archive, finished, _)| (*archive, finished.start.offset));
+        let finished = !self.stop.is_set();
+        let done = Done { parts, ledger: written.ledger, took: written.took };
+        let report = self.report(&done, finished, (begun.elapsed(), waited));
+        let published = self.publish(&sink, &done, &report);
         if let Some(fatal) = self.stop.take() {
             return Err(Stopped::boxed(fatal, Some(report)));
         }
@@ -316,24 +351,100 @@ impl Run {
         Ok(report)
     }
 
-    fn writing(&self) -> Writing {
-        let names: Vec<_> = self.archives.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        let pipeline = self.identity();
-        let limit = self.options.limit.map_or_else(|| "all".to_owned(), |limit| limit.to_string());
-        let identities = self.archives.iter().map(|path| {
-            let length = path.metadata().map_or(0, |metadata| metadata.len());
-            let archive = blake3::hash(format!("{length} {}", path.display()).as_bytes());
-            // The pipeline stands apart: another one's rows are not written over unasked, another archive's are.
-            format!("{pipeline} {} {limit}", archive.to_hex())
-        });
-        Writing {
-            sink: self.plan.sink.path.clone(),
-            stems: part::stems(&names),
-            identities: identities.collect(),
-            stages: self.stages.stages().iter().map(|stage| stage.name().to_owned()).collect(),
-            columns: self.stages.declared_columns(),
-            rejects: self.plan.sink.rejects,
+    /// Writes report, dataset card and manifest for the parts that are there, whoever has made them, and says how many
+    /// archives are not done.
+    pub fn finalize(self) -> Result<(Report, usize), Fatal> {
+        let sink = self.sink()?;
+        let todo = self.todo(&sink)?;
+        let open = todo.tasks.len();
+        let stages = self.stages.stages().iter().map(|stage| stage.name());
+        let done = Done { parts: todo.kept, ledger: Ledger::new(stages), took: Vec::new() };
+        let report = self.report(&done, open == 0, (Duration::ZERO, Duration::ZERO));
+        self.publish(&sink, &done, &report)?;
+        Ok((report, open))
+    }
+
+    /// Takes away what attempts have left in the sink that came to nothing and wrote nothing for `idle`.
+    pub fn sweep(self, idle: Duration) -> Result<Swept, Fatal> {
+        let sink = self.sink()?;
+        self.sweep_sink(&sink, idle)
+    }
+
+    fn sweep_sink(&self, sink: &Sink, idle: Duration) -> Result<Swept, Fatal> {
+        let now = SystemTime::UNIX_EPOCH + self.options.now;
+        Ok(self.runtime.block_on(commit::sweep(&sink.store, now, idle))?)
+    }
+
+    fn sink(&self) -> Result<Arc<Sink>, Fatal> {
+        let plan = &self.plan.sink;
+        let mut settings = self.options.storage.clone();
+        settings.extend(plan.storage.clone());
+        let access = Access { settings, retries: SINK_RETRIES, single_writer: plan.single_writer };
+        let store = Store::open(&plan.path, &access).map_err(|fatal| Fatal::Sink(fatal.into()))?;
+        let format = match plan.format {
+            config::Format::JsonlZst => Format::JsonlZst,
+            config::Format::Parquet => Format::Parquet,
+            config::Format::Warc => Format::Warc,
+        };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&std::process::id().to_le_bytes());
+        hasher.update(&self.options.now.as_nanos().to_le_bytes());
+        Ok(Arc::new(Sink {
+            store,
+            runtime: self.runtime.handle().clone(),
+            format,
+            table: Table::new(&self.stages.declared_columns(), &plan.partition_by),
+            partition_by: plan.partition_by.clone(),
+            rejects: plan.rejects,
+            attempt: hasher.finalize().to_hex().as_str().chars().take(16).collect(),
+        }))
+    }
+
+    /// Keeps other runs of this machine out of a folder, and takes away what killed ones have left there.
+    fn lock(&self, sink: &Sink) -> Result<Option<File>, Fatal> {
+        let Some(path) = sink.store.on_disk(LOCK) else { return Ok(None) };
+        let opened = File::options().write(true).create(true).truncate(false).open(&path);
+        let file = opened.map_err(|source| {
+            Fatal::Sink(sinks::Fatal::Write { path: path.display().to_string(), source })
+        })?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(Fatal::Busy(sink.store.name().to_owned())),
+            // File systems without locks exist; there the user has to keep two runs apart.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
         }
+        self.sweep_sink(sink, Duration::ZERO)?;
+        Ok(Some(file))
+    }
+
+    fn publish(&self, sink: &Sink, done: &Done, report: &Report) -> Result<(), sinks::Fatal> {
+        self.runtime.block_on(async {
+            sink.store.put(REPORT, report.to_json()).await?;
+            if !report.finished {
+                return Ok(());
+            }
+            let files = done.parts.iter().flat_map(|(_, finished, _)| &finished.files);
+            let files: Vec<_> = files
+                .map(|file| card::File {
+                    path: file.path.clone(),
+                    rows: file.rows,
+                    bytes: file.bytes,
+                    blake3: file.blake3.clone(),
+                })
+                .collect();
+            let dataset = Dataset {
+                name: &self.plan.name,
+                identity: &report.identity,
+                format: sink.format,
+                table: &sink.table,
+                files: &files,
+                total: &report.total,
+                languages: &[],
+            };
+            let manifest = card::manifest(&dataset).map_err(|error| sinks::Fatal::Encode(error.into()))?;
+            sink.store.put(MANIFEST, manifest).await?;
+            sink.store.put(CARD, card::card(&dataset)).await?;
+            Ok(())
+        })
     }
 
     /// A digest of everything in the pipeline that decides the rows of an archive.
@@ -342,7 +453,12 @@ impl Run {
         let mut add = |text: &str| {
             hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
         };
-        add(&format!("{IDENTITY_VERSION} {} {}", self.plan.seed, self.plan.sink.rejects));
+        let sink = &self.plan.sink;
+        add(&format!(
+            "{IDENTITY_VERSION} {} {} {:?} {}",
+            self.plan.seed, sink.rejects, sink.format, sink.part_bytes
+        ));
+        sink.partition_by.iter().for_each(|column| add(column));
         self.plan.source.records.iter().for_each(|kind| add(kind));
         for stage in self.stages.stages() {
             let plan = stage.plan();
@@ -361,37 +477,51 @@ impl Run {
         hasher.finalize().to_hex().to_string()
     }
 
-    /// What is left to do: archives whose parts are not there yet.
-    fn todo(&self, writing: &Writing) -> Result<Todo, Fatal> {
-        let mut todo = Todo { kept: Vec::new(), archives: Vec::new(), left: self.options.limit };
-        let mut in_all = 0;
-        for (archive, identity) in writing.identities.iter().enumerate() {
+    /// What an archive's parts are made by: the pipeline, which stands apart because another one's rows are not written
+    /// over unasked, and the archive and the limit. Of remote archives only the name is known for certain here; they are
+    /// guarded against changes while they are read.
+    fn identity_of(&self, pipeline: &str, archive: &Archive) -> String {
+        let limit = self.options.limit.map_or_else(|| "all".to_owned(), |limit| limit.to_string());
+        let size = archive.size.unwrap_or(0);
+        let digest = blake3::hash(format!("{size} {}", archive.name).as_bytes());
+        format!("{pipeline} {} {limit}", digest.to_hex())
+    }
+
+    /// What is left to do: archives whose parts are not all there.
+    fn todo(&self, sink: &Sink) -> Result<Todo, Fatal> {
+        let there = self.runtime.block_on(commit::finished(&sink.store))?;
+        let names: Vec<_> = self.archives.iter().map(|archive| archive.name.as_str()).collect();
+        let pipeline = self.identity();
+        let mut todo = Todo { kept: Vec::new(), tasks: Vec::new(), left: self.options.limit };
+        let mut in_all = Some(0);
+        for (archive, stem) in part::stems(&names).into_iter().enumerate() {
             if todo.left == Some(0) {
                 break;
             }
-            let path = part::data_path(&writing.sink, &writing.stems[archive]);
-            match part::finished(&writing.sink, &writing.stems[archive]).map_err(Fatal::Sink)? {
-                Some(finished) if finished.identity == *identity => {
+            let identity = self.identity_of(&pipeline, &self.archives[archive]);
+            let mut task = Task { archive, stem, identity, finished: BTreeMap::new() };
+            for (number, name, finished) in part::of_stem(&there, &task.stem) {
+                if finished.identity == task.identity {
                     todo.left = todo.left.map(|left| left.saturating_sub(finished.ledger.pages.taken));
-                    todo.kept.push((archive, finished));
-                }
-                Some(other)
-                    if pipeline_of(&other.identity) != pipeline_of(identity) && !self.options.overwrite =>
-                {
-                    return Err(Fatal::OtherPipeline(path));
-                }
-                Some(_) | None => {
-                    in_all += self.archives[archive].metadata().map_or(0, |metadata| metadata.len());
-                    todo.archives.push(archive);
+                    task.finished.insert(number, finished.next.clone());
+                    todo.kept.push((archive, finished.clone(), true));
+                } else if pipeline_of(&finished.identity) != pipeline && !self.options.overwrite {
+                    return Err(Fatal::OtherPipeline(name.to_owned()));
+                } else {
+                    self.runtime.block_on(commit::retire(&sink.store, name))?;
                 }
             }
+            if !task.is_done() {
+                in_all = in_all.zip(self.archives[archive].size).map(|(sum, size)| sum + size);
+                todo.tasks.push(task);
+            }
         }
-        self.watch.bytes_in_all.store(in_all, Ordering::Relaxed);
+        self.watch.bytes_in_all.store(in_all.unwrap_or(0), Ordering::Relaxed);
         self.watch.pages_in_all.store(todo.left.unwrap_or(0), Ordering::Relaxed);
         Ok(todo)
     }
 
-    fn line_up(&self, writing: &Writing, todo: &Todo, house: &Arc<House>) -> Result<Written, WriteError> {
+    fn line_up(&self, sink: &Arc<Sink>, todo: &Todo, house: &Arc<House>) -> Result<Written, WriteError> {
         let run = &self.plan.run;
         let (orders, to_write) = bounded::<Order>(ORDERS);
         let (fresh, to_begin) = bounded::<Job>(run.workers);
@@ -406,8 +536,10 @@ impl Run {
         };
         let reading = Reading {
             archives: &self.archives,
-            todo: &todo.archives,
+            todo: &todo.tasks,
             next: AtomicUsize::new(0),
+            parts: AtomicUsize::new(0),
+            part_bytes: self.plan.sink.part_bytes,
             left: Mutex::new(todo.left),
             wanted: self.plan.source.records.iter().map(|name| RecordType::from(name.as_str())).collect(),
             seed: self.plan.seed,
@@ -418,9 +550,10 @@ impl Run {
         };
         // A limit is counted over all archives, so that only reading them one after another makes it the same pages.
         let readers = if self.options.limit.is_some() { 1 } else { self.plan.source.at_once };
+        let stages: Vec<_> = self.stages.stages().iter().map(|stage| stage.name().to_owned()).collect();
         thread::scope(|scope| {
             let writer = scope.spawn(|| {
-                let written = writer::write(&to_write, writing, &self.watch);
+                let written = writer::write(&to_write, sink, &stages, &self.watch);
                 // Without a writer nothing is worth doing; dropping its queue tells the others.
                 drop(to_write);
                 if written.is_err() {
@@ -450,32 +583,20 @@ impl Run {
         })
     }
 
-    fn report(
-        &self,
-        writing: &Writing,
-        todo: &Todo,
-        written: &Written,
-        times: (Duration, Duration),
-    ) -> Report {
+    fn report(&self, done: &Done, finished: bool, times: (Duration, Duration)) -> Report {
         let (took, waited) = times;
-        let mut sum = Ledger::new(writing.stages.iter().map(String::as_str));
+        let mut sum = Ledger::new(self.stages.stages().iter().map(|stage| stage.name()));
         let mut parts = Vec::new();
-        let kept = todo.kept.iter().map(|(archive, finished)| (*archive, finished, true));
-        let fresh = written.finished.iter().map(|(archive, finished)| (*archive, finished, false));
-        for (archive, finished, kept) in kept.chain(fresh) {
+        for (archive, finished, kept) in &done.parts {
             sum.add(&finished.ledger);
-            parts.push((
-                archive,
-                PartLine {
-                    part: writing.stems[archive].clone(),
-                    archive: self.archives[archive].to_string_lossy().into_owned(),
-                    rows: finished.rows,
-                    bytes: finished.data_bytes,
-                    kept,
-                },
-            ));
+            parts.push(PartLine {
+                part: finished.name.clone(),
+                archive: self.archives[*archive].name.clone(),
+                rows: finished.rows,
+                bytes: finished.data_bytes(),
+                kept: *kept,
+            });
         }
-        parts.sort_by_key(|(archive, _)| *archive);
         let models = self.llm.counters().into_iter().map(|(name, counters)| ModelUse {
             name,
             calls: counters.asked,
@@ -489,29 +610,58 @@ impl Run {
             name: self.plan.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             identity: self.identity(),
-            finished: !self.stop.is_set(),
+            finished,
             replay: self.options.replay,
             seconds: took.as_secs_f64(),
             source_waited_seconds: waited.as_secs_f64(),
-            stage_seconds: written.took.iter().map(Duration::as_secs_f64).collect(),
+            stage_seconds: done.took.iter().map(Duration::as_secs_f64).collect(),
             models: models.collect(),
-            parts: parts.into_iter().map(|(_, part)| part).collect(),
+            parts,
         };
-        Report::new(facts, &sum, &written.ledger)
+        Report::new(facts, &sum, &done.ledger)
     }
 }
 
 /// What is left to do and what is done.
 struct Todo {
-    kept: Vec<(usize, part::Finished)>,
-    archives: Vec<usize>,
+    /// Parts with their archives, as in [`Done`].
+    kept: Vec<(usize, Finished, bool)>,
+    tasks: Vec<Task>,
     /// Pages that the limit leaves.
     left: Option<u64>,
+}
+
+/// What is there at the end.
+struct Done {
+    /// Parts with their archives, and whether they were there before.
+    parts: Vec<(usize, Finished, bool)>,
+    /// The books of this run, unfinished parts included.
+    ledger: Ledger,
+    /// Time spent in each stage, by all workers.
+    took: Vec<Duration>,
 }
 
 /// The part of an identity that a limit does not change.
 fn pipeline_of(identity: &str) -> &str {
     identity.split(' ').next().unwrap_or(identity)
+}
+
+fn wanted(plan: &Plan, options: &Options, said: &Sender<Line>) -> source::Wanted {
+    let mut storage = options.storage.clone();
+    storage.extend(plan.source.storage.clone());
+    let said = said.clone();
+    let tell = move |message| {
+        // A queue that is full has enough to read.
+        drop(said.try_send(Line { stage: "source".into(), level: Level::Warn, message }));
+    };
+    source::Wanted {
+        archives: plan.source.archives.clone(),
+        base: plan.source.base.clone(),
+        allow_private: plan.source.allow_private,
+        storage,
+        common_crawl: plan.source.common_crawl.clone(),
+        fetch: source::Fetch { seed: plan.seed, said: source::Said::new(tell), ..source::Fetch::default() },
+    }
 }
 
 fn open_models(
@@ -521,8 +671,10 @@ fn open_models(
 ) -> Result<(Llm, Vec<String>), llm::Fatal> {
     let mode = if options.replay { llm::Mode::Replay } else { llm::Mode::Live };
     runtime.block_on(async {
-        let journal = if options.check_only { Path::new(NO_JOURNAL) } else { &plan.run.journal };
-        let llm = Llm::open(&plan.models, journal, mode).await?;
+        let no_journal = options.check_only || options.sink_only;
+        let journal = if no_journal { Path::new(NO_JOURNAL) } else { &plan.run.journal };
+        let models = if options.sink_only { &[] } else { plan.models.as_slice() };
+        let llm = Llm::open(models, journal, mode).await?;
         let warnings = llm.probe().await?;
         Ok((llm, warnings))
     })

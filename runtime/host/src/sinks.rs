@@ -1,39 +1,33 @@
 //! Documents become rows, and rows become parts: one part for each archive, visible only when it is whole.
 //!
-//! This file knows what stands in a row; how rows are stored is `jsonl`'s, and when they become visible is `part`'s. What
-//! a stage decided and why is not known here.
+//! What stands in a row is `row`'s; how rows are stored is `jsonl`'s, `parquet`'s and `refined`'s, behind the one writer
+//! of `format`; into which folder a row goes is `hive`'s, and when files become visible is `part`'s. `card` is what people
+//! read beside them. What a stage decided and why is not known here.
 
+pub mod card;
+pub mod commit;
+pub mod hive;
 pub mod jsonl;
 pub mod part;
 
-use std::path::PathBuf;
+mod format;
+mod parquet;
+mod refined;
+mod row;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::document::{Column, Document, Kind, Span, Value};
+use crate::store;
+
+pub use format::{Format, RowWriter};
+pub use row::{
+    BadColumn, BadPartition, Cell, Holds, Row, Table, TableColumn, Usage, check_columns, check_partitions,
+};
 
 /// Rejects are looked at, not trained on: enough text to see what was rejected, and little beside the rows.
 const MAX_REJECT_TEXT_BYTES: usize = 4096;
-/// Columns of every row that stages fill by fields of these names.
-const FROM_FIELDS: [(&str, Kind); 4] =
-    [("language", Kind::Text), ("language_score", Kind::Number), ("style", Kind::Text), ("kind", Kind::Text)];
-/// Columns of every row that no stage may fill.
-const FIXED: [&str; 14] = [
-    "text",
-    "id",
-    "dump",
-    "url",
-    "date",
-    "file_path",
-    "token_count",
-    "span",
-    "warc_offset",
-    "warc_length",
-    "warc_record_id",
-    "models",
-    "prompt_ids",
-    "usage",
-];
+/// What the files say wrote them.
+const SOFTWARE: &str = concat!("palimpsest ", env!("CARGO_PKG_VERSION"));
 
 /// Where a document's record was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,45 +62,28 @@ pub struct Reject<'a> {
 /// Why the rows cannot be written. What is finished stays; the run can be started again.
 #[derive(Debug, thiserror::Error)]
 pub enum Fatal {
-    #[error("cannot write `{}`", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    #[error("cannot write `{path}`")]
+    Write { path: String, source: std::io::Error },
     #[error(
-        "the disk is full after {bytes} bytes of `{}`; finished parts are kept: make room and start the run again",
-        path.display()
+        "the disk is full after {bytes} bytes of `{path}`; finished parts are kept: make room and start the run again"
     )]
-    DiskFull { path: PathBuf, bytes: u64, source: std::io::Error },
-    #[error("another run is writing `{}`; two runs need two sinks", path.display())]
-    Busy { path: PathBuf },
-    #[error("cannot read `{}`", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("`{}` has {written} rows where the books say {booked}", path.display())]
-    Miscounted { path: PathBuf, written: u64, booked: u64 },
-}
-
-/// Why a stage's column cannot be one of a row.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadColumn {
-    #[error("the column `{0}` is written by the sink; a stage's column needs another name")]
-    Fixed(String),
-    #[error("the column `{name}` is of kind {is:?} where another has it as {was:?}")]
-    Kinds { name: String, is: Kind, was: Kind },
-}
-
-/// Whether the columns that the stages declare, one stage after another, can be those of one table.
-pub fn check_columns(columns: &[Column]) -> Result<(), BadColumn> {
-    for (index, column) in columns.iter().enumerate() {
-        if FIXED.contains(&column.name.as_str()) {
-            return Err(BadColumn::Fixed(column.name.clone()));
-        }
-        let known = FROM_FIELDS.iter().find(|(name, _)| *name == column.name).map(|(_, kind)| *kind);
-        let earlier = || columns.iter().take(index).find(|it| it.name == column.name).map(|it| it.kind);
-        if let Some(was) = known.or_else(earlier)
-            && was != column.kind
-        {
-            return Err(BadColumn::Kinds { name: column.name.clone(), is: column.kind, was });
-        }
-    }
-    Ok(())
+    DiskFull { path: String, bytes: u64, source: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] store::Fatal),
+    #[error(
+        "the part `{part}` was made by another run meanwhile, of another pipeline; two runs need two sinks"
+    )]
+    Taken { part: String },
+    #[error("`{object}` is not as this program writes it")]
+    Unreadable { object: String },
+    #[error("`{object}` is gone, and the part `{part}` is not whole without it")]
+    Lost { part: String, object: String },
+    #[error("the part `{part}` has {written} rows where the books say {booked}")]
+    Miscounted { part: String, written: u64, booked: u64 },
+    #[error("{columns} have more than {limit} values in one part; folders are for columns with few")]
+    Folders { columns: String, limit: usize },
+    #[error("the books cannot be written as JSON")]
+    Encode(#[source] std::io::Error),
 }
 
 /// The crawl that a path or a `warcinfo` record names: `CC-MAIN-`, a year and a week.
@@ -120,82 +97,6 @@ pub fn dump_in(text: &str) -> Option<&str> {
             (0..4).all(is_digit) && rest.get(4) == Some(&b'-') && is_digit(5) && is_digit(6) && !is_digit(7);
         week.then(|| text.get(at..at + START.len() + 7))?
     })
-}
-
-/// A document as the object that is written. Every row has the same keys in the same order.
-struct Row<'a> {
-    document: &'a Document,
-    origin: &'a Origin,
-    token_count: u32,
-    /// What the stages declare beyond what every row has.
-    columns: &'a [String],
-}
-
-#[derive(serde::Serialize)]
-struct Usage {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-}
-
-impl Row<'_> {
-    fn field(&self, name: &str) -> Option<&Value> {
-        self.document.fields.iter().find(|field| field.name == name).map(|field| &field.value)
-    }
-
-    /// Each model once, in the order in which they were first asked.
-    fn models(&self) -> Option<Vec<&str>> {
-        let mut models: Vec<&str> = Vec::new();
-        for reply in &self.document.replies {
-            if !models.contains(&reply.model.as_str()) {
-                models.push(&reply.model);
-            }
-        }
-        (!models.is_empty()).then_some(models)
-    }
-
-    fn prompt_ids(&self) -> Option<Vec<&str>> {
-        let replies = &self.document.replies;
-        (!replies.is_empty()).then(|| replies.iter().map(|reply| reply.prompt_id.as_str()).collect())
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        let replies = &self.document.replies;
-        (!replies.is_empty()).then(|| Usage {
-            prompt_tokens: replies.iter().map(|reply| u64::from(reply.prompt_tokens)).sum(),
-            completion_tokens: replies.iter().map(|reply| u64::from(reply.completion_tokens)).sum(),
-        })
-    }
-}
-
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { document, origin, token_count, columns } = self;
-        let span: &Option<Span> = &document.span;
-        let mut row = serializer.serialize_map(None)?;
-        // FineWeb's columns under its names come first.
-        row.serialize_entry("text", &document.text)?;
-        row.serialize_entry("id", &document.id)?;
-        row.serialize_entry("dump", &origin.dump)?;
-        row.serialize_entry("url", &document.url)?;
-        row.serialize_entry("date", &document.date)?;
-        row.serialize_entry("file_path", &origin.archive)?;
-        row.serialize_entry("language", &self.field("language"))?;
-        row.serialize_entry("language_score", &self.field("language_score"))?;
-        row.serialize_entry("token_count", token_count)?;
-        row.serialize_entry("style", &self.field("style"))?;
-        row.serialize_entry("kind", &self.field("kind"))?;
-        row.serialize_entry("span", span)?;
-        row.serialize_entry("warc_offset", &origin.offset)?;
-        row.serialize_entry("warc_length", &origin.length)?;
-        row.serialize_entry("warc_record_id", &origin.record_id)?;
-        row.serialize_entry("models", &self.models())?;
-        row.serialize_entry("prompt_ids", &self.prompt_ids())?;
-        row.serialize_entry("usage", &self.usage())?;
-        for column in *columns {
-            row.serialize_entry(column, &self.field(column))?;
-        }
-        row.end()
-    }
 }
 
 impl Serialize for Reject<'_> {
@@ -218,25 +119,12 @@ impl Serialize for Reject<'_> {
     }
 }
 
-/// The stages' columns beyond those of every row, each once.
-fn further_columns(columns: &[Column]) -> Vec<String> {
-    let mut further: Vec<String> = Vec::new();
-    for column in columns {
-        let known =
-            FROM_FIELDS.iter().any(|(name, _)| *name == column.name) || FIXED.contains(&column.name.as_str());
-        if !known && !further.contains(&column.name) {
-            further.push(column.name.clone());
-        }
-    }
-    further
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Field, Spent};
+    use crate::document::{Column, Document, Field, Kind, Span, Spent, Value};
 
-    fn document() -> Document {
+    pub(super) fn document() -> Document {
         Document {
             id: "<urn:a>".to_owned(),
             url: "https://example.com/".to_owned(),
@@ -261,7 +149,7 @@ mod tests {
         }
     }
 
-    fn origin() -> Origin {
+    pub(super) fn origin() -> Origin {
         Origin {
             archive: "crawl/a.warc.gz".to_owned(),
             dump: Some("CC-MAIN-2026-40".to_owned()),
@@ -271,49 +159,8 @@ mod tests {
         }
     }
 
-    fn column(name: &str, kind: Kind) -> Column {
+    pub(super) fn column(name: &str, kind: Kind) -> Column {
         Column { name: name.to_owned(), kind }
-    }
-
-    fn row(document: &Document, columns: &[Column]) -> String {
-        let columns = further_columns(columns);
-        let row = Row { document, origin: &origin(), token_count: 5, columns: &columns };
-        serde_json::to_string(&row).unwrap()
-    }
-
-    #[test]
-    fn a_row_has_every_key_in_its_place() {
-        let columns =
-            [column("tags", Kind::Texts), column("style", Kind::Text), column("score", Kind::Number)];
-        assert_eq!(
-            row(&document(), &columns),
-            concat!(
-                r#"{"text":"A text.\n\"Second\" line.","id":"<urn:a>","dump":"CC-MAIN-2026-40","#,
-                r#""url":"https://example.com/","date":"2026-10-01T00:00:00Z","file_path":"crawl/a.warc.gz","#,
-                r#""language":"en","language_score":null,"token_count":5,"style":null,"kind":null,"#,
-                r#""span":{"stage":"rephrase","start":3,"end":9},"warc_offset":7,"warc_length":99,"#,
-                r#""warc_record_id":"<urn:a>","models":["writer","judge"],"prompt_ids":["00","01","02"],"#,
-                r#""usage":{"prompt_tokens":12884901885,"completion_tokens":3},"tags":["a","b"],"score":0.1}"#
-            )
-        );
-    }
-
-    #[test]
-    fn the_keys_are_the_same_whatever_the_document_has() {
-        let keys = |json: &str| {
-            let mut keys = Vec::new();
-            let row: serde_json::Value = serde_json::from_str(json).unwrap();
-            keys.extend(row.as_object().unwrap().keys().cloned());
-            keys
-        };
-        let columns = [column("tags", Kind::Texts), column("score", Kind::Number)];
-        let bare = Document { fields: Vec::new(), span: None, replies: Vec::new(), ..document() };
-        assert_eq!(keys(&row(&document(), &columns)), keys(&row(&bare, &columns)));
-        assert_eq!(keys(&row(&bare, &columns)).len(), FIXED.len() + FROM_FIELDS.len() + 2);
-        assert!(
-            row(&bare, &columns)
-                .ends_with(r#""models":null,"prompt_ids":null,"usage":null,"tags":null,"score":null}"#)
-        );
     }
 
     #[test]
@@ -332,19 +179,6 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&reject).unwrap()).unwrap();
         assert_eq!(json["text"].as_str().unwrap(), "ü".repeat(MAX_REJECT_TEXT_BYTES / 2));
         assert_eq!((json["reason"].as_str(), json["id"].is_null()), (Some("other_language"), true));
-    }
-
-    #[test]
-    fn columns_that_cannot_stand_in_one_table_are_refused() {
-        let fine =
-            [column("score", Kind::Number), column("score", Kind::Number), column("language", Kind::Text)];
-        assert_eq!(check_columns(&fine), Ok(()));
-        let fixed = check_columns(&[column("url", Kind::Text)]);
-        assert_eq!(fixed, Err(BadColumn::Fixed("url".to_owned())));
-        for wrong in [column("score", Kind::Text), column("language_score", Kind::Text)] {
-            let columns = [fine[0].clone(), wrong];
-            assert!(matches!(check_columns(&columns), Err(BadColumn::Kinds { .. })), "{columns:?}");
-        }
     }
 
     #[test]

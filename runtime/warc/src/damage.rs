@@ -9,9 +9,19 @@ pub enum Damage {
     Truncated,
     #[error("the gzip member does not inflate")]
     CorruptGzip,
+    #[error("the zstd frame cannot be decompressed")]
+    CorruptZstd,
+    #[error("the bzip2 stream cannot be decompressed")]
+    CorruptBzip2,
     /// The block is whole, but bytes in it may have changed since they were written.
-    #[error("the gzip member inflates to other bytes than were written")]
+    #[error("the gzip member or zstd frame unpacks to other bytes than were written")]
     WrongChecksum,
+    #[error("the zstd frame asks for more memory than is allowed")]
+    WindowTooLarge,
+    #[error("the zstd frame needs a dictionary that is not there")]
+    MissingDictionary,
+    #[error("the zstd dictionary cannot be read")]
+    BadDictionary,
     #[error("the record's head cannot be understood")]
     BadHead,
     #[error("the record's head, or a line of it, is longer than allowed")]
@@ -36,7 +46,12 @@ impl Damage {
         match self {
             Self::Truncated => "truncated",
             Self::CorruptGzip => "corrupt_gzip",
+            Self::CorruptZstd => "corrupt_zstd",
+            Self::CorruptBzip2 => "corrupt_bzip2",
             Self::WrongChecksum => "wrong_checksum",
+            Self::WindowTooLarge => "window_too_large",
+            Self::MissingDictionary => "missing_dictionary",
+            Self::BadDictionary => "bad_dictionary",
             Self::BadHead => "bad_head",
             Self::HeadTooLarge => "head_too_large",
             Self::MissingLength => "missing_length",
@@ -52,27 +67,20 @@ impl Damage {
 /// Containers that are recognised and not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    Arc,
-    Bzip2,
     Lz4,
     SevenZip,
     Xz,
     Zip,
-    Zstd,
 }
 
 impl Format {
     /// By the first bytes.
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
-            [b'f', b'i', b'l', b'e', b'd', b'e', b's', b'c', b':', ..] => Some(Self::Arc),
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
             [0x04, 0x22, 0x4d, 0x18, ..] => Some(Self::Lz4),
             [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Some(Self::SevenZip),
             [0xfd, b'7', b'z', b'X', b'Z', ..] => Some(Self::Xz),
             [b'P', b'K', 3, 4, ..] => Some(Self::Zip),
-            // The second is a skippable frame: WARC's zstd archives carry their dictionary in one.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
             _ => None,
         }
     }
@@ -81,13 +89,10 @@ impl Format {
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Arc => "ARC",
-            Self::Bzip2 => "bzip2",
             Self::Lz4 => "LZ4",
             Self::SevenZip => "7z",
             Self::Xz => "xz",
             Self::Zip => "ZIP",
-            Self::Zstd => "zstd",
         })
     }
 }
@@ -113,6 +118,8 @@ pub enum Oddity {
     Separator,
     /// The record is whole, and what follows it belongs to no record.
     GarbageAfter,
+    /// Blanks within the fields of an ARC record, or a date of more or fewer than 14 digits.
+    ArcLine,
 }
 
 impl Oddity {
@@ -130,6 +137,7 @@ impl Oddity {
             Self::MissingDate => "warc_missing_date",
             Self::Separator => "warc_separator",
             Self::GarbageAfter => "warc_garbage_after",
+            Self::ArcLine => "arc_line",
         }
     }
 }

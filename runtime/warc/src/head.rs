@@ -8,8 +8,6 @@ use crate::damage::{Damage, Oddity};
 
 const MARK: &[u8] = b"WARC/";
 const VERSIONS: [&str; 6] = ["0.16", "0.17", "0.18", "1.0", "1.1", "2.0"];
-/// In how many bytes a head must show that it is one: a version line and the name of a field.
-pub(crate) const PLAUSIBLE_BYTES: usize = 128;
 
 /// The fields of a record, in the order in which they were written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +42,8 @@ impl Head {
         if !VERSIONS.contains(&version) {
             note(Oddity::Version);
         }
-        let mut head =
-            Self { version: version.to_owned(), bytes: Vec::with_capacity(bytes.len()), fields: Vec::new() };
+        let mut head = Self::empty(version);
+        head.bytes.reserve(bytes.len());
         if !ends_in_cr {
             note(Oddity::LfLines);
         }
@@ -84,7 +82,12 @@ impl Head {
         Ok(head)
     }
 
-    fn push(&mut self, name: &[u8], value: &[u8]) {
+    /// A head without fields.
+    pub(crate) fn empty(version: &str) -> Self {
+        Self { version: version.to_owned(), bytes: Vec::new(), fields: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
         self.bytes.extend_from_slice(name);
         let name = self.bytes.len();
         self.bytes.extend_from_slice(value);
@@ -93,15 +96,22 @@ impl Head {
 
     fn fold(&mut self, more: &[u8]) {
         if let Some(last) = self.fields.last_mut() {
-            self.bytes.push(b' ');
+            if last.name != last.value {
+                self.bytes.push(b' ');
+            }
             self.bytes.extend_from_slice(more);
             last.value = self.bytes.len();
         }
     }
 
-    /// The number after `WARC/`.
+    /// The number after `WARC/`; of ARC records `ARC/1` or `ARC/2`, by the number of their fields.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Whether the record is one of an ARC archive, whose fields were put under WARC's names.
+    pub fn is_arc(&self) -> bool {
+        self.version.starts_with("ARC")
     }
 
     /// Names and values as they were written, without the blanks around them.
@@ -174,73 +184,11 @@ impl Head {
 }
 
 /// `WARC/1.0` → `1.0`.
-fn version(line: &[u8]) -> Option<&str> {
+pub(crate) fn version(line: &[u8]) -> Option<&str> {
     let version = str::from_utf8(line.strip_prefix(MARK)?).ok()?.trim_ascii();
     let (major, minor) = version.split_once('.')?;
     let number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     (number(major) && number(minor)).then_some(version)
-}
-
-pub(crate) fn is_line_end(byte: u8) -> bool {
-    byte == b'\r' || byte == b'\n'
-}
-
-/// Whether bytes at which a record is expected begin one.
-pub(crate) fn opens_record(bytes: &[u8]) -> bool {
-    let blank = bytes.iter().take_while(|&&byte| is_line_end(byte)).count();
-    bytes[blank..].starts_with(MARK)
-}
-
-/// Whether bytes where no record is expected begin one all the same; unknown while they are too few to tell.
-fn plausible(bytes: &[u8]) -> Option<bool> {
-    let known = bytes.len().min(MARK.len());
-    if bytes[..known] != MARK[..known] {
-        return Some(false);
-    }
-    let undecided = || (PLAUSIBLE_BYTES <= bytes.len()).then_some(false);
-    let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
-        return undecided();
-    };
-    if version(bytes[..end].trim_ascii_end()).is_none() {
-        return Some(false);
-    }
-    let name = &bytes[end + 1..];
-    match name.iter().position(|&byte| byte != b'-' && !byte.is_ascii_alphanumeric()) {
-        Some(end) => Some(0 < end && name[end] == b':'),
-        None => undecided(),
-    }
-}
-
-/// What a search for the next record found.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// A record begins here.
-    Record(usize),
-    /// One may begin here, if the bytes that follow say so.
-    Perhaps(usize),
-    Nothing,
-}
-
-/// Looks for a head at the beginning of a line; `fresh` says that the first byte is at one.
-pub(crate) fn find(bytes: &[u8], fresh: bool) -> Found {
-    let mut at = 0;
-    if !fresh {
-        match bytes.iter().position(|&byte| byte == b'\n') {
-            Some(end) => at = end + 1,
-            None => return Found::Nothing,
-        }
-    }
-    loop {
-        match plausible(&bytes[at..]) {
-            Some(true) => return Found::Record(at),
-            None => return Found::Perhaps(at),
-            Some(false) => {}
-        }
-        match bytes[at..].iter().position(|&byte| byte == b'\n') {
-            Some(end) => at += end + 1,
-            None => return Found::Nothing,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -273,6 +221,7 @@ mod tests {
     fn what_is_odd_is_read_and_noted() {
         check("WARC/1.0\nA: 1\n\n", &[("A", "1")], &[Oddity::LfLines]);
         check("WARC/1.0\r\nA: 1\r\n\t2\r\n\r\n", &[("A", "1 2")], &[Oddity::FoldedLine]);
+        check("WARC/1.0\r\nA:\r\n 1\r\n\r\n", &[("A", "1")], &[Oddity::FoldedLine]);
         check("WARC/1.0\r\nnonsense\r\nA: 1\r\n\r\n", &[("A", "1")], &[Oddity::ColonlessLine]);
         check("WARC/7.3\r\nA: 1\r\n\r\n", &[("A", "1")], &[Oddity::Version]);
         check("WARC/1.0\r\n folded: 0\r\nA: 1\r\n\r\n", &[("A", "1")], &[Oddity::FoldedLine]);
@@ -302,20 +251,5 @@ mod tests {
         check_length("Content-Length: 7\r\nContent-Length: 7\r\n", Ok(7));
         check_length("Content-Length: 7\r\nContent-Length: 8\r\n", Err(Damage::BadLength));
         check_length("Content-Length: 99999999999999999999999999\r\n", Ok(u64::MAX));
-    }
-
-    #[test]
-    fn a_head_is_found_at_the_beginning_of_a_line() {
-        let head = "WARC/1.0\r\nWARC-Type: response\r\n";
-        let check = |text: &str, found| assert_eq!(find(text.as_bytes(), true), found, "{text}");
-        check(head, Found::Record(0));
-        check(&format!("ab\n{head}"), Found::Record(3));
-        check("ab WARC/1.0", Found::Nothing);
-        check("ab\nWARC/1.0\r\nWARC-Ty", Found::Perhaps(3));
-        check("ab\nWAR", Found::Perhaps(3));
-        check("ab\n", Found::Perhaps(3));
-        check("WARC/1.0 is a format\nof", Found::Nothing);
-        check("WARC/1.0\r\n\r\nnothing", Found::Nothing);
-        assert_eq!(find(b"WARC/1.0", false), Found::Nothing);
     }
 }

@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, Read};
 /// Enough for a read to be worth its system call, and small enough for the inner caches.
 pub(crate) const CHUNK: usize = 64 << 10;
 /// How far back the search for the next record may start after damage. A damaged deflate stream is noticed at the next
-/// block of it at the latest, and those are tens of kilobytes.
-const LOOKBACK: usize = 1 << 20;
+/// block of it at the latest, and those are tens of kilobytes; a bzip2 block is 900 KB at most.
+pub(crate) const LOOKBACK: usize = 1 << 20;
 
 /// How many bytes may be read again, so that an archive made of false starts costs a small multiple of its size.
 #[derive(Debug, Default)]
@@ -33,9 +33,12 @@ impl Allowance {
 #[derive(Debug)]
 pub(crate) struct Input<R> {
     source: R,
+    /// Bytes that were read, and room for more.
     buffer: Vec<u8>,
     /// The first byte of `buffer` that was not consumed.
     at: usize,
+    /// Where in `buffer` the bytes that were read end.
+    end: usize,
     /// Where in the archive `buffer` begins.
     start: u64,
     /// From where on bytes are kept for a move back.
@@ -45,13 +48,15 @@ pub(crate) struct Input<R> {
 }
 
 impl<R: Read> Input<R> {
-    pub(crate) fn new(source: R) -> Self {
+    /// `start` is where in the archive the source stands.
+    pub(crate) fn new(source: R, start: u64) -> Self {
         Self {
             source,
             buffer: Vec::new(),
             at: 0,
-            start: 0,
-            kept_from: 0,
+            end: 0,
+            start,
+            kept_from: start,
             ended: false,
             allowance: Allowance::default(),
         }
@@ -63,7 +68,7 @@ impl<R: Read> Input<R> {
     }
 
     pub(crate) fn window(&self) -> &[u8] {
-        &self.buffer[self.at..]
+        &self.buffer[self.at..self.end]
     }
 
     /// Lengthens the window by a whole chunk, or by what is left. Chunks are whole so that nothing that is made of them
@@ -72,26 +77,21 @@ impl<R: Read> Input<R> {
         if self.ended {
             return Ok(false);
         }
-        self.forget();
-        let before = self.buffer.len();
-        let mut filled = before;
-        self.buffer.resize(before + CHUNK, 0);
-        while filled < self.buffer.len() {
-            match self.source.read(&mut self.buffer[filled..]) {
+        self.make_room();
+        let before = self.end;
+        let full = before + CHUNK;
+        while self.end < full {
+            match self.source.read(&mut self.buffer[self.end..full]) {
                 Ok(0) => {
                     self.ended = true;
                     break;
                 }
-                Ok(bytes) => filled += bytes,
+                Ok(bytes) => self.end += bytes,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.buffer.truncate(filled);
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             }
         }
-        self.buffer.truncate(filled);
-        Ok(before < filled)
+        Ok(before < self.end)
     }
 
     /// The window, of at least `bytes` bytes unless the archive ends before.
@@ -100,9 +100,35 @@ impl<R: Read> Input<R> {
         Ok(self.window())
     }
 
+    /// The window up to the next whole number of chunks after `from`: what a decoder is fed, so that what it says of a
+    /// damaged member does not depend on where in a chunk the member begins.
+    pub(crate) fn stretch(&mut self, from: u64) -> io::Result<&[u8]> {
+        let into_chunk = ((self.position() - from) % CHUNK as u64) as usize;
+        let wanted = CHUNK - into_chunk;
+        let window = self.peek(wanted)?;
+        Ok(&window[..window.len().min(wanted)])
+    }
+
     pub(crate) fn consume(&mut self, bytes: usize) {
         self.at += bytes;
-        debug_assert!(self.at <= self.buffer.len(), "only what is in the window can be consumed");
+        debug_assert!(self.at <= self.end, "only what is in the window can be consumed");
+    }
+
+    /// Consumes `bytes` bytes, in the window or not; false if the archive ends before.
+    pub(crate) fn skip(&mut self, bytes: u64) -> io::Result<bool> {
+        let mut left = bytes;
+        loop {
+            let here = self.window().len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.consume(here);
+            self.keep_from_here();
+            left -= here as u64;
+            if left == 0 {
+                return Ok(true);
+            }
+            if !self.fill()? {
+                return Ok(false);
+            }
+        }
     }
 
     /// Bytes before the window are not needed any more.
@@ -110,23 +136,29 @@ impl<R: Read> Input<R> {
         self.kept_from = self.position();
     }
 
-    /// Moves back to `position`, or as near to it as the kept bytes allow.
+    /// Moves back to `position`, or as near to it as bytes are kept for.
     pub(crate) fn move_back(&mut self, position: u64) {
-        let target = position.max(self.start).min(self.position());
+        let nearest = self.position().saturating_sub(LOOKBACK as u64);
+        let target = position.max(nearest).max(self.start).min(self.position());
         let bytes = self.position() - target;
         if self.allowance.take(bytes, self.position()) {
             self.at -= bytes as usize;
         }
     }
 
-    /// Drops the bytes that nobody can come back to, once they are the greater part: each byte is moved once or so.
-    fn forget(&mut self) {
+    /// Makes room for a chunk. Bytes that nobody can come back to are dropped once they are the greater part, so that
+    /// each byte is moved once or so.
+    fn make_room(&mut self) {
         let kept = self.kept_from.saturating_sub(self.start) as usize;
         let dropped = kept.min(self.at).max(self.at.saturating_sub(LOOKBACK));
-        if self.buffer.len() - dropped <= dropped {
-            self.buffer.drain(..dropped);
+        if self.end - dropped <= dropped {
+            self.buffer.copy_within(dropped..self.end, 0);
             self.at -= dropped;
+            self.end -= dropped;
             self.start += dropped as u64;
+        }
+        if self.buffer.len() < self.end + CHUNK {
+            self.buffer.resize(self.end + CHUNK, 0);
         }
     }
 }

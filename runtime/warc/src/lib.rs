@@ -5,19 +5,26 @@
 //! one. Nothing is allocated because an archive says so. The crate does not know what a block holds: HTTP, pages and
 //! charsets are its callers' business, as are names, networks and threads.
 //!
-//! Plain archives and gzip ones are told apart by content. A gzip member usually holds one record; several records in a
-//! member, one member for all of them, and records that run on over member after member are read as well.
+//! WARC and ARC, plain, gzip, zstd and bzip2 are told apart by content. A member usually holds one record; several records
+//! in a member, one member for all of them, and records that run on over member after member are read as well.
 
+pub mod arc;
+mod codec;
 mod damage;
-mod gzip;
 mod head;
 mod input;
+mod mark;
 mod reader;
+mod strict;
+mod syntax;
 mod text;
 
+pub use codec::zstd::Dictionary;
 pub use damage::{Damage, Format, Oddity};
 pub use head::Head;
+pub use mark::{BadMark, Container, Mark};
 pub use reader::{Entry, Reader};
+pub use strict::{Violation, violations};
 pub use warc::RecordType;
 
 /// Heads of real records stay under 4 KiB; sixteen times that is an attack or not a head.

@@ -15,8 +15,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::complaints::{Complaints, Notes, Spot, hint, listed};
 use super::{
-    Component, FileTable, Isolation, Plan, RunPlan, RunTable, SinkPlan, SinkTable, SourcePlan, SourceTable,
-    StagePlan, StageTable, shape,
+    Component, FileTable, Format, Isolation, Plan, RunPlan, RunTable, SinkPlan, SinkTable, SourcePlan,
+    SourceTable, StagePlan, StageTable, shape,
 };
 
 mod model;
@@ -25,6 +25,8 @@ mod model;
 const PAGES_IN_FLIGHT: usize = 512;
 /// The journal's name in the sink's folder.
 const JOURNAL: &str = "journal.sqlite";
+/// Archives of Common Crawl have about half of it, and stay in one part.
+const PART_MB: u32 = 2048;
 /// Pages take milliseconds; ten seconds of computing are a plugin that hangs, on a slow machine too.
 const STAGE_TIMEOUT_MS: u32 = 10_000;
 /// The largest built-in carries 55 MB of tables; nine times as much is no plugin's ordinary page.
@@ -37,6 +39,10 @@ const STAGE_PROMPTS: u32 = 256;
 const STAGE_MAX_FAILED: f64 = 0.1;
 /// The record types that pages are made of.
 const RECORDS: [&str; 2] = ["response", "conversion"];
+/// Where archives can be read.
+const SOURCE_SCHEMES: [&str; 10] = ["s3", "gs", "az", "https", "http", "cc", "file", "s3a", "azure", "abfs"];
+/// Where rows can be written.
+const SINK_SCHEMES: [&str; 6] = ["s3", "gs", "az", "s3a", "azure", "abfs"];
 /// What a plugin's file is called.
 const COMPONENT_SUFFIX: &str = ".wasm";
 /// SHA-256 in hexadecimal.
@@ -50,6 +56,8 @@ pub struct Known<'a> {
     pub embedded: &'a [&'a str],
     pub env: &'a dyn Fn(&str) -> Option<String>,
     pub read_key_file: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// Whether stores know a setting of this name.
+    pub is_storage_setting: &'a dyn Fn(&str) -> bool,
     pub cores: usize,
 }
 
@@ -112,12 +120,12 @@ impl Check<'_, '_> {
         let run = self.run(&root.key("run"));
         let sink = sink?;
         Some(Plan {
-            name: name?,
             seed: seed.map_or(0, |seed| seed.table),
             source: source?,
             models: models.into_iter().collect::<Option<_>>()?,
             stages: stages.into_iter().collect::<Option<_>>()?,
-            run: self.run_plan(run, &sink),
+            run: self.run_plan(run, &sink, name.as_deref().unwrap_or_default()),
+            name: name?,
             sink,
         })
     }
@@ -155,25 +163,49 @@ impl Check<'_, '_> {
                 self.notes.note(&at, format!("`{kind}` is named twice"));
             }
         }
+        self.storage(&table.storage, &spot.key("storage"));
         let archives = table.archives.iter().map(|pattern| self.pattern(pattern)).collect();
-        Some(SourcePlan { archives, records: table.records, at_once: size(table.at_once) })
+        Some(SourcePlan {
+            archives,
+            base: table.base,
+            allow_private: table.allow_private,
+            common_crawl: table.common_crawl,
+            storage: table.storage,
+            records: table.records,
+            at_once: size(table.at_once),
+        })
+    }
+
+    fn storage(&mut self, settings: &BTreeMap<String, String>, spot: &Spot<'_>) {
+        for name in settings.keys() {
+            if is_secret(name) {
+                let accepted = format!("the variable `{}` of the environment", name.to_ascii_uppercase());
+                self.notes.refuse(&spot.name(name), "secrets never stand in the pipeline file", accepted);
+            } else if !(self.known.is_storage_setting)(name) {
+                let accepted =
+                    "names such as `aws_endpoint`, `aws_region`, `aws_skip_signature`, `aws_allow_http`";
+                self.notes.refuse(&spot.name(name), format!("stores have no setting `{name}`"), accepted);
+            }
+        }
     }
 
     fn archive(&mut self, pattern: &str, at: &Spot<'_>) {
         if pattern.is_empty() {
-            self.notes.refuse(at, "names no archive", "a path or a glob");
-        } else if pattern.contains("://") {
-            let says = "remote archives are not supported by this version";
-            self.notes.refuse(at, says, "a path or a glob of local files");
-        } else if pattern.ends_with(".paths") || pattern.ends_with(".paths.gz") {
-            let says = "lists of paths are not supported by this version";
-            self.notes.refuse(at, says, "a path or a glob of local files");
+            self.notes.refuse(at, "names no archive", "a path, a glob or a URL");
+        } else if let Some((scheme, _)) = pattern.split_once("://")
+            && !SOURCE_SCHEMES.contains(&scheme)
+        {
+            let says = format!("there are no archives at `{scheme}://`{}", hint(scheme, SOURCE_SCHEMES));
+            self.notes.refuse(at, says, format!("a path, a glob, or a URL of {}", listed(SOURCE_SCHEMES)));
         }
     }
 
     /// A glob relative to the pipeline file as one that works anywhere. The folder is a path and no pattern, whatever
     /// letters its name has.
     fn pattern(&self, pattern: &str) -> String {
+        if pattern.contains("://") {
+            return pattern.to_owned();
+        }
         let joined = self.folder.join(pattern).to_string_lossy().into_owned();
         let Some(folder) = joined.strip_suffix(pattern).filter(|folder| folder.contains(['*', '?', '[']))
         else {
@@ -298,34 +330,54 @@ impl Check<'_, '_> {
     fn sink(&mut self, spot: &Spot<'_>) -> Option<SinkPlan> {
         let table = shape::read::<SinkTable>(spot, &self.refused, self.notes)?.table;
         let at = spot.key("path");
-        if table.path.as_os_str().is_empty() {
-            self.notes.refuse(&at, "names no folder", "the path of a folder");
-        } else if table.path.to_string_lossy().contains("://") {
-            self.notes.refuse(&at, "remote sinks are not supported by this version", "the path of a folder");
+        if let Err(says) = check_sink(&table.path) {
+            self.notes.refuse(&at, says, format!("a folder, or a URL of {}", listed(SINK_SCHEMES)));
         }
-        Some(SinkPlan { path: table.path, format: table.format, rejects: table.rejects })
+        for (index, column) in table.partition_by.iter().enumerate() {
+            let at = spot.key("partition_by").index(index);
+            if column == "text" {
+                self.notes.note(&at, "the text is what rows are for; it names no folder");
+            } else if table.partition_by.iter().take(index).any(|earlier| earlier == column) {
+                self.notes.note(&at, format!("`{column}` is named twice"));
+            }
+        }
+        if table.format == Format::Warc && !table.partition_by.is_empty() {
+            self.notes.note(&spot.key("partition_by"), "folders by column are for `jsonl.zst` and `parquet`");
+        }
+        self.storage(&table.storage, &spot.key("storage"));
+        Some(SinkPlan {
+            path: table.path,
+            format: table.format,
+            rejects: table.rejects,
+            partition_by: table.partition_by,
+            part_bytes: u64::from(table.part_mb.map_or(PART_MB, NonZeroU32::get)) << 20,
+            storage: table.storage,
+            single_writer: table.single_writer,
+        })
     }
 
     fn run(&mut self, spot: &Spot<'_>) -> RunTable {
         shape::read::<RunTable>(spot, &self.refused, self.notes).map(|run| run.table).unwrap_or_default()
     }
 
-    fn run_plan(&self, table: RunTable, sink: &SinkPlan) -> RunPlan {
+    fn run_plan(&self, table: RunTable, sink: &SinkPlan, name: &str) -> RunPlan {
         RunPlan {
             workers: table.workers.map_or(self.known.cores.max(1), size),
             pages_in_flight: table.pages_in_flight.map_or(PAGES_IN_FLIGHT, size),
-            journal: table.journal.unwrap_or_else(|| journal_of(&sink.path)),
+            journal: table.journal.unwrap_or_else(|| journal_of(&sink.path, name)),
         }
     }
 }
 
 impl Plan {
     /// Writes elsewhere than the pipeline file says. The journal comes along unless it has a place of its own.
-    pub fn move_sink(&mut self, path: PathBuf) {
-        if self.run.journal == journal_of(&self.sink.path) {
-            self.run.journal = journal_of(&path);
+    pub fn move_sink(&mut self, path: String) -> Result<(), BadSink> {
+        check_sink(&path).map_err(|says| BadSink { path: path.clone(), says })?;
+        if self.run.journal == journal_of(&self.sink.path, &self.name) {
+            self.run.journal = journal_of(&path, &self.name);
         }
         self.sink.path = path;
+        Ok(())
     }
 }
 
@@ -378,8 +430,47 @@ impl StagePlan {
     }
 }
 
-fn journal_of(sink: &Path) -> PathBuf {
-    sink.join(JOURNAL)
+/// A database needs a disk.
+fn journal_of(sink: &str, name: &str) -> PathBuf {
+    if sink.contains("://") {
+        PathBuf::from(format!("{name}.{JOURNAL}"))
+    } else {
+        Path::new(sink).join(JOURNAL)
+    }
+}
+
+/// Why rows cannot be written to a place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` {says}; accepted are folders and URLs of {}", listed(SINK_SCHEMES))]
+pub struct BadSink {
+    path: String,
+    says: &'static str,
+}
+
+fn check_sink(path: &str) -> Result<(), &'static str> {
+    match path.split_once("://") {
+        _ if path.is_empty() => Err("names no folder"),
+        Some((scheme, _)) if !SINK_SCHEMES.contains(&scheme) => Err("is nowhere that rows can be written"),
+        Some((_, rest)) if rest.split('/').next().is_none_or(str::is_empty) => Err("names no bucket"),
+        Some((_, rest)) if rest.contains(['?', '#']) => Err("has a query or a fragment"),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether a store's setting is a credential rather than where one is.
+fn is_secret(name: &str) -> bool {
+    let secret = [
+        "secret",
+        "token",
+        "password",
+        "sas_",
+        "access_key",
+        "account_key",
+        "master_key",
+        "service_account_key",
+    ];
+    let place = ["_file", "_path", "_uri", "_endpoint"];
+    secret.iter().any(|word| name.contains(word)) && !place.iter().any(|end| name.ends_with(end))
 }
 
 /// What names are made of: they become file names, columns of a report and words in messages.

@@ -1,5 +1,6 @@
 //! A plan as text, in the words of the pipeline file, with every default filled in. Keys are `…`.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -21,8 +22,16 @@ impl Plan {
         line(to, "seed", self.seed)?;
         to.write_str("\n[source]\n")?;
         line(to, "archives", list(&self.source.archives))?;
+        if let Some(base) = &self.source.base {
+            line(to, "base", quoted(base))?;
+        }
+        line(to, "allow_private", self.source.allow_private)?;
+        if let Some(url) = &self.source.common_crawl {
+            line(to, "common_crawl", quoted(url))?;
+        }
         line(to, "records", list(&self.source.records))?;
         line(to, "at_once", self.source.at_once)?;
+        storage(to, &self.source.storage)?;
         for model in &self.models {
             model.write(to)?;
         }
@@ -30,12 +39,18 @@ impl Plan {
             stage.write(to)?;
         }
         to.write_str("\n[sink]\n")?;
-        line(to, "path", path(&self.sink.path))?;
+        line(to, "path", quoted(&self.sink.path))?;
         let format = match self.sink.format {
             Format::JsonlZst => "jsonl.zst",
+            Format::Parquet => "parquet",
+            Format::Warc => "warc",
         };
         line(to, "format", quoted(format))?;
         line(to, "rejects", self.sink.rejects)?;
+        line(to, "partition_by", list(&self.sink.partition_by))?;
+        line(to, "part_mb", self.sink.part_bytes >> 20)?;
+        line(to, "single_writer", self.sink.single_writer)?;
+        storage(to, &self.sink.storage)?;
         to.write_str("\n[run]\n")?;
         line(to, "workers", self.run.workers)?;
         line(to, "pages_in_flight", self.run.pages_in_flight)?;
@@ -105,6 +120,10 @@ impl StagePlan {
         line(to, "prompts", self.prompts)?;
         line(to, "max_failed", format_args!("{:?}", self.max_failed))
     }
+}
+
+fn storage(to: &mut String, settings: &BTreeMap<String, String>) -> fmt::Result {
+    settings.iter().try_for_each(|(name, value)| line(to, &format!("storage.{name}"), quoted(value)))
 }
 
 fn line(to: &mut String, key: &str, value: impl Display) -> fmt::Result {

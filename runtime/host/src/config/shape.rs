@@ -13,8 +13,6 @@ use super::complaints::{Notes, Spot, hint, listed};
 
 /// What the design promises and this version does not do yet: keys, by the path of their table.
 const LATER_KEYS: [(&str, &str); 3] = [("", "budget"), ("", "classifiers"), ("stages", "when")];
-/// The same for values, by the path of their key.
-const LATER_VALUES: [(&str, &str); 1] = [("sink.format", "parquet")];
 
 /// A table as its type, as far as it could be read.
 #[derive(Debug)]
@@ -151,13 +149,8 @@ impl<'s> Walk<'s, '_, '_> {
             return;
         }
         self.refused.push(spot.span.clone());
-        if LATER_VALUES.contains(&(general(&spot.path).as_str(), word)) {
-            let says = format!("`{word}` is not supported by this version");
-            self.notes.refuse(spot, says, listed(words.iter().copied()));
-        } else {
-            let says = format!("unknown value `{word}`{}", hint(word, words.iter().copied()));
-            self.notes.refuse(spot, says, listed(words.iter().copied()));
-        }
+        let says = format!("unknown value `{word}`{}", hint(word, words.iter().copied()));
+        self.notes.refuse(spot, says, listed(words.iter().copied()));
     }
 
     fn free(&mut self, spot: &Spot<'_>) {

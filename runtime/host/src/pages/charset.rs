@@ -4,7 +4,7 @@
 //! bytes say that it is wrong; where nothing is declared, valid UTF-8 is UTF-8, and the rest is guessed.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_MAC_CYRILLIC, X_USER_DEFINED};
 
 /// The standard asks for 1,024 bytes, and browsers start again when a declaration comes later.
 const PRESCAN_BYTES: usize = 16 << 10;
@@ -16,6 +16,8 @@ const SNIFF_BYTES: usize = 4 << 10;
 const CONTROLS: usize = 64;
 /// Text with more than one replaced character in so many was not written in the encoding.
 const REPLACED: usize = 50;
+/// Fewer than this say nothing about the language.
+const LEAST_LETTERS: usize = 32;
 /// Fewer than this may have their zeros by chance.
 const LEAST_PAIRS: usize = 8;
 /// Three characters that are valid UTF-8 by chance, in text of one byte a character, are too many.
@@ -43,7 +45,7 @@ pub fn decode(
         let (text, _) = encoding.decode_without_bom_handling(&body[mark..]);
         return Some(Decoded { text: text.into_owned(), charset: encoding.name() });
     }
-    let http = content_type.and_then(parameter).and_then(|label| Encoding::for_label(label.as_bytes()));
+    let http = content_type.and_then(parameter).and_then(|label| labelled(label.as_bytes()));
     let start = &body[..body.len().min(PRESCAN_BYTES)];
     let declared = [http, prescan(start), xml_declaration(start), wide_ascii(start)];
     let wide = |encoding: &'static Encoding| encoding == UTF_16LE || encoding == UTF_16BE;
@@ -177,9 +179,37 @@ fn guess(body: &[u8], top_level_domain: Option<&str>) -> &'static Encoding {
     if is_utf8(body) && !body.contains(&0x1b) {
         return UTF_8;
     }
+    if is_mac_cyrillic(&body[..body.len().min(GUESS_BYTES)]) {
+        return X_MAC_CYRILLIC;
+    }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(&body[..body.len().min(GUESS_BYTES)], true);
     detector.guess(top_level_domain.map(str::as_bytes), Utf8Detection::Allow)
+}
+
+/// The one encoding of the standard that the detector does not know. Its small letters are windows-1251's, all but я; the
+/// capitals are elsewhere. Letters of Western encodings in the same places do not stand side by side.
+fn is_mac_cyrillic(body: &[u8]) -> bool {
+    let (mut small, mut pairs, mut ya, mut capitals, mut other) = (0_usize, 0, 0, 0, 0);
+    let mut before = 0;
+    for &byte in body {
+        match byte {
+            0xe0..=0xfe => {
+                small += 1;
+                pairs += usize::from(0xdf <= before);
+            }
+            0xdf => ya += 1,
+            0x80..=0x9f => capitals += 1,
+            0xc0..=0xde | 0xff => other += 1,
+            _ => {}
+        }
+        before = byte;
+    }
+    LEAST_LETTERS <= small
+        && small < 2 * pairs
+        && small < 500 * ya
+        && (1..small / 4).contains(&capitals)
+        && 4 * other < ya + capitals
 }
 
 /// `<?xml version="1.0" encoding="…"?>`, in an encoding that holds ASCII, or in UTF-16.
@@ -196,7 +226,14 @@ fn xml_declaration(start: &[u8]) -> Option<&'static Encoding> {
     let value = declaration[at + 8..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
     let (&quote, value) = value.split_first().filter(|(quote, _)| matches!(quote, b'"' | b'\''))?;
     let label = &value[..value.iter().position(|&byte| byte == quote)?];
-    Encoding::for_label(label).map(declared_in_ascii)
+    labelled(label).map(declared_in_ascii)
+}
+
+/// The standard's labels, and those under which other software knows encodings of the standard.
+fn labelled(label: &[u8]) -> Option<&'static Encoding> {
+    let mac_cyrillic = [b"maccyrillic".as_slice(), b"mac-cyrillic", b"x-mac-ukraine"];
+    let known = mac_cyrillic.iter().any(|known| label.trim_ascii().eq_ignore_ascii_case(known));
+    if known { Some(X_MAC_CYRILLIC) } else { Encoding::for_label(label) }
 }
 
 /// UTF-16 without a mark: ASCII with a zero beside each byte, always on the same side.
@@ -295,7 +332,7 @@ fn meta(attributes: &mut Attributes<'_>) -> Option<&'static Encoding> {
     if needs_pragma? && !pragma {
         return None;
     }
-    Encoding::for_label(&label?).map(declared_in_ascii)
+    labelled(&label?).map(declared_in_ascii)
 }
 
 /// The label in `text/html; charset=…`, as pages write it.

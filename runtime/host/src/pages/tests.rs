@@ -15,7 +15,7 @@ fn record(record_type: &str, content_type: &str, block: &[u8]) -> Record {
     .into_bytes();
     archive.extend_from_slice(block);
     archive.extend_from_slice(b"\r\n\r\n");
-    crate::records::read(&*archive, Limits::default()).next().unwrap().unwrap()
+    crate::records::Records::new(&*archive, Limits::default()).next().unwrap().unwrap()
 }
 
 fn response(head: &str, body: &[u8]) -> Record {
@@ -242,6 +242,30 @@ fn bytes_may_contradict_what_is_declared() {
     let odd = &["charset_contradicted"];
     check_charset("text/html; charset=utf-8", latin1, Some(("windows-1252", text)), odd);
     check_charset("text/html; charset=iso-8859-1", text.as_bytes(), Some(("UTF-8", text)), odd);
+}
+
+#[test]
+fn the_mac_s_cyrillic_is_told_from_windows_and_from_shift_jis() {
+    let russian =
+        "Это простой текст на русском языке, в котором есть заглавные и строчные буквы. Я его читаю.";
+    let written = |charset: &str| encode(russian, charset);
+    let xml = "<?xml version='1.0' encoding='MacCyrillic'?>".as_bytes();
+    check_charset("text/html", &written("x-mac-cyrillic"), Some(("x-mac-cyrillic", russian)), &[]);
+    check_charset("text/html", &written("windows-1251"), Some(("windows-1251", russian)), &[]);
+    let declared = [xml, b"\xe0\xdf"].concat();
+    let text = "<?xml version='1.0' encoding='MacCyrillic'?>\u{430}\u{44f}";
+    check_charset("text/xml", &declared, Some(("x-mac-cyrillic", text)), &[]);
+    let german = "Über größere Bäume fällt man „schön“ – süße Grüße aus Österreich, Tschüß! ".repeat(9);
+    check_charset("text/html", &encode(&german, "windows-1252"), Some(("windows-1252", &german)), &[]);
+    let japanese = "これはシフトジスで書かれた日本語の文章です。ひらがなとカタカナがあります。".repeat(4);
+    check_charset("text/html", &encode(&japanese, "shift_jis"), Some(("Shift_JIS", &japanese)), &[]);
+}
+
+fn encode(text: &str, charset: &str) -> Vec<u8> {
+    let encoding = encoding_rs::Encoding::for_label(charset.as_bytes()).unwrap();
+    let (bytes, _, unmappable) = encoding.encode(text);
+    assert!(!unmappable, "{charset}");
+    bytes.into_owned()
 }
 
 #[test]

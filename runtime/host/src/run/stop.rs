@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
+
 use super::Fatal;
 use crate::llm::Llm;
 
@@ -10,17 +12,27 @@ use crate::llm::Llm;
 #[derive(Debug)]
 pub struct Stop {
     set: AtomicBool,
+    told: watch::Sender<bool>,
     why: Mutex<Option<Fatal>>,
     llm: Arc<Llm>,
 }
 
 impl Stop {
     pub(super) fn new(llm: Arc<Llm>) -> Self {
-        Self { set: AtomicBool::new(false), why: Mutex::default(), llm }
+        Self { set: AtomicBool::new(false), told: watch::Sender::new(false), why: Mutex::default(), llm }
     }
 
     pub fn is_set(&self) -> bool {
         self.set.load(Ordering::Acquire)
+    }
+
+    /// Ends when the run is to stop, for those who wait for something else.
+    pub(super) fn wait(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut told = self.told.subscribe();
+        async move {
+            // A run that is gone has stopped.
+            drop(told.wait_for(|stop| *stop).await);
+        }
     }
 
     pub(super) fn set(&self, fatal: Fatal) {
@@ -34,6 +46,7 @@ impl Stop {
     /// Stops, for a reason that is told elsewhere.
     pub(super) fn halt(&self) {
         self.set.store(true, Ordering::Release);
+        self.told.send_replace(true);
         self.llm.close();
     }
 

@@ -19,7 +19,7 @@ const TRIED_ENOUGH: u64 = 100;
 
 /// A record on its way. It carries its way back, so that the workers know by their empty queues that nothing can come.
 pub(super) struct Job {
-    pub(super) archive: usize,
+    pub(super) part: usize,
     pub(super) sequence: u64,
     pub(super) strays: Vec<Stray>,
     pub(super) origin: Origin,
@@ -76,7 +76,7 @@ fn advance(shop: &Shop, worker: &mut Worker, mut job: Job, orders: &Sender<Order
         ask(shop, job, prompts);
         return;
     }
-    let Job { archive, sequence, strays, origin, passage, ticket, back: _ } = job;
+    let Job { part, sequence, strays, origin, passage, ticket, back: _ } = job;
     let passed = passage.finish();
     if let Some(fatal) = broken(shop, &passed.fate) {
         shop.stop.set(fatal);
@@ -84,7 +84,7 @@ fn advance(shop: &Shop, worker: &mut Worker, mut job: Job, orders: &Sender<Order
     }
     let batch = Batch { strays, page: Some((origin, passed)), ticket: Some(ticket) };
     // A writer that is gone has said why, and the run is stopping.
-    drop(orders.send(Order::Settle { archive, sequence, batch: Box::new(batch) }));
+    drop(orders.send(Order::Settle { part, sequence, batch: Box::new(batch) }));
 }
 
 /// Lets the runtime wait for the replies; the record comes back to whichever worker is free then.

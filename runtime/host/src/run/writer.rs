@@ -1,16 +1,16 @@
-//! The last in line: what is done is put in order, written down and booked, one part for each archive.
+//! The last in line: what is done is put in order, written down and booked, part by part.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
 use super::Watch;
 use super::house::Ticket;
-use crate::document::Column;
 use crate::ledger::{Fate, Ledger};
-use crate::sinks::part::{Finished, Part};
+use crate::sinks::commit::{Finished, Mark};
+use crate::sinks::part::{Of, Part, Sink};
 use crate::sinks::{self, Origin, Reject};
 use crate::stages::{Passed, Rejected};
 use crate::tokens;
@@ -18,18 +18,19 @@ use crate::tokens;
 /// What the writer is told.
 pub(super) enum Order {
     Begin {
+        /// Its number in this run.
+        part: usize,
         archive: usize,
+        of: Box<Of>,
     },
     /// Everything up to and with one page, in the order of the archive.
-    Settle {
-        archive: usize,
-        sequence: u64,
-        batch: Box<Batch>,
-    },
+    Settle { part: usize, sequence: u64, batch: Box<Batch> },
     /// So many batches were sent: when all are there, the part is whole.
     End {
-        archive: usize,
+        part: usize,
         batches: u64,
+        /// Where the archive's next part begins.
+        next: Option<Mark>,
     },
 }
 
@@ -57,21 +58,11 @@ pub(super) struct FailedRecord {
     pub(super) says: String,
 }
 
-/// What all parts have in common.
-pub(super) struct Writing {
-    pub(super) sink: PathBuf,
-    pub(super) stems: Vec<String>,
-    pub(super) identities: Vec<String>,
-    pub(super) stages: Vec<String>,
-    pub(super) columns: Vec<Column>,
-    pub(super) rejects: bool,
-}
-
 /// What was written.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// The parts that became whole in this run, by archive.
-    pub(super) finished: BTreeMap<usize, Finished>,
+    /// The parts that became whole in this run, with their archives.
+    pub(super) finished: Vec<(usize, Finished)>,
     /// The books of this run, unfinished parts included.
     pub(super) ledger: Ledger,
     /// Time spent in each stage, by all workers.
@@ -88,58 +79,67 @@ pub(super) enum WriteError {
 }
 
 struct Open {
+    archive: usize,
     part: Part,
     ledger: Ledger,
     /// Batches that came before their turn.
     early: BTreeMap<u64, Batch>,
     next: u64,
-    batches: Option<u64>,
+    /// How many there are in all, and where the next part begins.
+    end: Option<(u64, Option<Mark>)>,
 }
 
 /// Writes until nobody is left to give orders. Parts that are not whole by then leave nothing.
 pub(super) fn write(
     orders: &Receiver<Order>,
-    writing: &Writing,
+    sink: &Arc<Sink>,
+    stages: &[String],
     watch: &Watch,
 ) -> Result<Written, WriteError> {
-    let empty = || Ledger::new(writing.stages.iter().map(String::as_str));
+    let empty = || Ledger::new(stages.iter().map(String::as_str));
     let mut open: BTreeMap<usize, Open> = BTreeMap::new();
-    let took = vec![Duration::ZERO; writing.stages.len()];
-    let mut written = Written { finished: BTreeMap::new(), ledger: empty(), took };
+    let took = vec![Duration::ZERO; stages.len()];
+    let mut written = Written { finished: Vec::new(), ledger: empty(), took };
     for order in orders {
-        let archive = match order {
-            Order::Begin { archive } => {
-                let part =
-                    Part::create(&writing.sink, &writing.stems[archive], &writing.columns, writing.rejects)?;
-                let it = Open { part, ledger: empty(), early: BTreeMap::new(), next: 0, batches: None };
-                open.insert(archive, it);
+        let id = match order {
+            Order::Begin { part, archive, of } => {
+                let written = Part::create(sink, *of)?;
+                let it = Open {
+                    archive,
+                    part: written,
+                    ledger: empty(),
+                    early: BTreeMap::new(),
+                    next: 0,
+                    end: None,
+                };
+                open.insert(part, it);
                 continue;
             }
-            Order::Settle { archive, sequence, batch } => {
-                if let Some(it) = open.get_mut(&archive) {
+            Order::Settle { part, sequence, batch } => {
+                if let Some(it) = open.get_mut(&part) {
                     it.early.insert(sequence, *batch);
                 }
-                archive
+                part
             }
-            Order::End { archive, batches } => {
-                if let Some(it) = open.get_mut(&archive) {
-                    it.batches = Some(batches);
+            Order::End { part, batches, next } => {
+                if let Some(it) = open.get_mut(&part) {
+                    it.end = Some((batches, next));
                 }
-                archive
+                part
             }
         };
-        let Some(it) = open.get_mut(&archive) else { continue };
+        let Some(it) = open.get_mut(&id) else { continue };
         while let Some(batch) = it.early.remove(&it.next) {
             it.next += 1;
             settle(it, batch, &mut written)?;
         }
         watch.publish(&written.ledger);
-        if it.batches == Some(it.next)
-            && let Some(Open { part, ledger, .. }) = open.remove(&archive)
+        if it.end.as_ref().is_some_and(|(batches, _)| *batches == it.next)
+            && let Some(Open { archive, part, ledger, end, .. }) = open.remove(&id)
         {
             ledger.audit()?;
-            let finished = part.finish(&ledger, &writing.identities[archive])?;
-            written.finished.insert(archive, finished);
+            let finished = part.finish(&ledger, end.and_then(|(_, next)| next))?;
+            written.finished.push((archive, finished));
         }
     }
     written.ledger.audit()?;

@@ -1,152 +1,249 @@
-//! A part: the rows, the rejects and the books of one archive.
+//! A part: the rows, the rejects and the books of one archive, or of a stretch of a long one.
 //!
-//! ```text
-//! SINK/data/STEM.jsonl.zst      the rows
-//! SINK/rejects/STEM.jsonl.zst   what got no row, where that is wanted
-//! SINK/parts/STEM.json          the books; that they are there says that the part is finished
-//! ```
-//!
-//! Each file is written aside, as `.NAME.tmp` in its own folder, made durable and then renamed; the books come last. So
-//! nothing that a reader sees is ever half a file, and a run that is killed leaves at most files that the next one
-//! writes over.
+//! Files grow where no reader looks, are hashed on the way, and become visible all at once by [`super::commit`]. In a
+//! folder they grow beside their places; for a bucket they grow in files of this machine that have no names, so that a
+//! killed run leaves nothing, and are copied when they are whole.
 
-use std::collections::HashSet;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::commit::{self, DATA, Finished, Mark, PartFile, REJECTS};
 use super::jsonl::Frames;
-use super::{Fatal, Origin, Reject, Row, further_columns};
-use crate::document::{Column, Document};
+use super::{Fatal, Format, Origin, Reject, Row, RowWriter, Table, hive};
+use crate::document::Document;
 use crate::ledger::Ledger;
+use crate::store::Store;
 
-const DATA: &str = "data";
-const REJECTS: &str = "rejects";
-const PARTS: &str = "parts";
-const ROWS_SUFFIX: &str = ".jsonl.zst";
-/// File systems take names of 255 bytes; this leaves room for a number, the suffixes and what stands around them.
+const REJECTS_SUFFIX: &str = ".jsonl.zst";
+/// File systems take names of 255 bytes; this leaves room for numbers, the suffixes and what stands around them.
 const MAX_STEM_BYTES: usize = 200;
-/// Books have some dozens of words for each stage; a file this large is none of ours.
-const MAX_BOOKS_BYTES: u64 = 16 << 20;
 /// What archives' names end in.
-const ARCHIVE_SUFFIXES: [&str; 5] = [".gz", ".zst", ".wet", ".wat", ".warc"];
+const ARCHIVE_SUFFIXES: [&str; 8] = [".gz", ".zst", ".bz2", ".wet", ".wat", ".warc", ".arc", ".lz4"];
+/// Each folder of a part is an open file with rows waiting to be compressed; columns with more values than this, such as
+/// hosts, are not what folders are for.
+const MAX_FOLDERS: usize = 256;
 
-/// The books of a finished part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Finished {
-    /// What the part was made by: as long as it is the same, so are the rows.
+/// What the files of a part hold back together: enough for row groups of a useful size, in a machine that runs several
+/// parts at once.
+const MAX_BUFFERED_BYTES: usize = 32 << 20;
+
+/// Where parts go and what they look like.
+#[derive(Debug)]
+pub struct Sink {
+    pub store: Store,
+    pub runtime: tokio::runtime::Handle,
+    pub format: Format,
+    pub table: Table,
+    /// Columns whose values name the folders.
+    pub partition_by: Vec<String>,
+    pub rejects: bool,
+    /// Told apart from those of every other run, of this machine or another.
+    pub attempt: String,
+}
+
+/// Which part of which archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Of {
+    pub name: String,
+    pub archive: String,
     pub identity: String,
-    pub rows: u64,
-    /// The size of the rows' file.
-    pub data_bytes: u64,
-    /// The size of the rejects' file, where there is one.
-    pub rejects_bytes: Option<u64>,
-    pub ledger: Ledger,
+    pub start: Mark,
 }
 
 /// A part that is being written. Dropped before it is finished, it leaves nothing.
 #[derive(Debug)]
 pub struct Part {
-    sink: PathBuf,
-    stem: String,
-    columns: Vec<String>,
-    data: Aside,
-    rejects: Option<Aside>,
+    sink: Arc<Sink>,
+    of: Of,
+    /// By folder.
+    data: BTreeMap<String, Rows>,
+    rejects: Option<Rejects>,
+    rows: u64,
+}
+
+#[derive(Debug)]
+struct Rows {
+    file: RowWriter<Staged>,
+    rows: u64,
+}
+
+#[derive(Debug)]
+struct Rejects {
+    file: Frames<Staged>,
     rows: u64,
 }
 
 impl Part {
-    /// Begins a part. Books of an earlier one of that name are taken back first: they would speak for rows that are
-    /// about to be replaced.
-    pub fn create(sink: &Path, stem: &str, columns: &[Column], rejects: bool) -> Result<Self, Fatal> {
-        for folder in [DATA, PARTS].into_iter().chain(rejects.then_some(REJECTS)) {
-            let folder = sink.join(folder);
-            let created = fs::create_dir_all(&folder).and_then(|()| sync_folder(&folder));
-            created.map_err(|source| Fatal::Write { path: folder, source })?;
+    pub fn create(sink: &Arc<Sink>, of: Of) -> Result<Self, Fatal> {
+        let mut part = Self { sink: Arc::clone(sink), of, data: BTreeMap::new(), rejects: None, rows: 0 };
+        if sink.partition_by.is_empty() {
+            // A part without rows is a file all the same: it shows the columns, and that nothing is missing.
+            part.rows_in(String::new())?;
         }
-        let data = Aside::create(rows_file(sink, DATA, stem))?;
-        let rejects = rejects.then(|| Aside::create(rows_file(sink, REJECTS, stem))).transpose()?;
-        remove(&books_file(sink, stem))?;
-        Ok(Self {
-            sink: sink.to_owned(),
-            stem: stem.to_owned(),
-            columns: further_columns(columns),
-            data,
-            rejects,
-            rows: 0,
-        })
+        if sink.rejects {
+            let staged = part.stage(format!("{REJECTS}/{}{REJECTS_SUFFIX}", part.of.name))?;
+            part.rejects = Some(Rejects { file: Frames::new(staged), rows: 0 });
+        }
+        Ok(part)
     }
 
     pub fn row(&mut self, document: &Document, origin: &Origin, token_count: u32) -> Result<(), Fatal> {
-        self.data.push(&Row { document, origin, token_count, columns: &self.columns })?;
+        let row = Row { document, origin, token_count };
+        let folder = hive::folder(&self.sink.partition_by, &row);
+        let path = self.path_in(&folder);
+        let rows = self.rows_in(folder)?;
+        rows.file.push(&row).map_err(|source| cannot_write(path, rows.file.bytes(), source))?;
+        rows.rows += 1;
         self.rows += 1;
-        Ok(())
+        self.make_room()
+    }
+
+    /// Hands on what the fullest of many files holds back, where all together hold too much.
+    fn make_room(&mut self) -> Result<(), Fatal> {
+        if self.data.len() < 2
+            || self.data.values().map(|it| it.file.buffered()).sum::<usize>() < MAX_BUFFERED_BYTES
+        {
+            return Ok(());
+        }
+        let fullest = self.data.iter_mut().max_by_key(|(_, it)| it.file.buffered());
+        let Some((folder, it)) = fullest else { return Ok(()) };
+        it.file.flush().map_err(|source| cannot_write(format!("{DATA}/{folder}"), it.file.bytes(), source))
     }
 
     /// Writes down what got no row; nothing where rejects are not wanted.
     pub fn reject(&mut self, reject: &Reject<'_>) -> Result<(), Fatal> {
-        match &mut self.rejects {
-            Some(rejects) => rejects.push(reject),
-            None => Ok(()),
-        }
+        let Some(rejects) = &mut self.rejects else { return Ok(()) };
+        rejects.rows += 1;
+        let pushed = rejects.file.push(reject);
+        pushed.map_err(|source| cannot_write(REJECTS.to_owned(), rejects.file.bytes(), source))
     }
 
-    /// Makes the part visible and durable.
-    pub fn finish(self, ledger: &Ledger, identity: &str) -> Result<Finished, Fatal> {
+    /// Makes the part visible and durable. `next` is where the next part of the archive begins.
+    pub fn finish(mut self, ledger: &Ledger, next: Option<Mark>) -> Result<Finished, Fatal> {
         if ledger.rows != self.rows {
-            let path = self.data.target.clone();
-            return Err(Fatal::Miscounted { path, written: self.rows, booked: ledger.rows });
+            return Err(Fatal::Miscounted {
+                part: self.of.name.clone(),
+                written: self.rows,
+                booked: ledger.rows,
+            });
         }
-        let data_bytes = self.data.place()?;
-        let rejects_bytes = match self.rejects {
-            Some(rejects) => Some(rejects.place()?),
-            None => {
-                // An earlier run may have wanted them; beside these rows they would be lies.
-                remove(&rows_file(&self.sink, REJECTS, &self.stem))?;
-                None
+        let mut files = Vec::new();
+        for (folder, rows) in std::mem::take(&mut self.data) {
+            let path = self.path_in(&folder);
+            let handed_on = rows.file.bytes();
+            let finished = rows.file.finish();
+            let (staged, _) = finished.map_err(|source| cannot_write(path, handed_on, source))?;
+            files.push(self.settle(staged, rows.rows)?);
+        }
+        let rejects = match self.rejects.take() {
+            Some(rejects) => {
+                let finished = rejects.file.finish();
+                let (staged, _) = finished.map_err(|source| cannot_write(REJECTS.to_owned(), 0, source))?;
+                Some(self.settle(staged, rejects.rows)?)
             }
+            None => None,
         };
-        let finished = Finished {
-            identity: identity.to_owned(),
-            rows: self.rows,
-            data_bytes,
-            rejects_bytes,
-            ledger: ledger.clone(),
-        };
-        let books = books_file(&self.sink, &self.stem);
-        let text = serde_json::to_string_pretty(&finished);
-        let text = text.map_err(|error| Fatal::Write { path: books.clone(), source: error.into() })?;
-        publish(&books, &text)?;
-        Ok(finished)
+        let Of { name, archive, identity, start } = self.of.clone();
+        let rows = self.rows;
+        let books =
+            Finished { name, identity, archive, start, next, rows, files, rejects, ledger: ledger.clone() };
+        let Sink { store, runtime, attempt, .. } = &*self.sink;
+        runtime.block_on(commit::commit(store, attempt, books))
     }
-}
 
-/// The books of a part, if it is finished and its files are still as they were.
-pub fn finished(sink: &Path, stem: &str) -> Result<Option<Finished>, Fatal> {
-    let path = books_file(sink, stem);
-    let mut text = Vec::new();
-    match File::open(&path) {
-        Ok(file) => {
-            let read = io::copy(&mut file.take(MAX_BOOKS_BYTES), &mut text);
-            read.map_err(|source| Fatal::Read { path, source })?;
+    fn path_in(&self, folder: &str) -> String {
+        let suffix = self.sink.format.suffix();
+        if folder.is_empty() {
+            format!("{DATA}/{}{suffix}", self.of.name)
+        } else {
+            format!("{DATA}/{folder}/{}{suffix}", self.of.name)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Fatal::Read { path, source }),
     }
-    // Books that cannot be read vouch for nothing: the part is made again.
-    let Ok(books) = serde_json::from_slice::<Finished>(&text) else { return Ok(None) };
-    let whole = size_of(&rows_file(sink, DATA, stem))? == Some(books.data_bytes)
-        && size_of(&rows_file(sink, REJECTS, stem))? == books.rejects_bytes
-        && books.rows == books.ledger.rows;
-    Ok(whole.then_some(books))
+
+    fn rows_in(&mut self, folder: String) -> Result<&mut Rows, Fatal> {
+        if !self.data.contains_key(&folder) {
+            if self.data.len() == MAX_FOLDERS {
+                return Err(Fatal::Folders {
+                    columns: self.sink.partition_by.join(", "),
+                    limit: MAX_FOLDERS,
+                });
+            }
+            let path = self.path_in(&folder);
+            let staged = self.stage(path.clone())?;
+            let file = RowWriter::create(self.sink.format, staged, &self.sink.table);
+            let file = file.map_err(|source| cannot_write(path, 0, source))?;
+            self.data.insert(folder.clone(), Rows { file, rows: 0 });
+        }
+        Ok(self.data.get_mut(&folder).expect("it was put there if it was missing"))
+    }
+
+    /// A file that is to have this path.
+    fn stage(&self, path: String) -> Result<Staged, Fatal> {
+        let aside = commit::staged(&self.of.name, &self.sink.attempt, &path);
+        let on_disk = self.sink.store.on_disk(&aside);
+        let file = match &on_disk {
+            Some(aside) => create(aside),
+            None => tempfile::tempfile(),
+        };
+        let file = file.map_err(|source| cannot_write(path.clone(), 0, source))?;
+        Ok(Staged { path, file, hasher: blake3::Hasher::new(), bytes: 0, on_disk })
+    }
+
+    /// Makes a file that is complete durable where the commit expects it.
+    fn settle(&self, staged: Staged, rows: u64) -> Result<PartFile, Fatal> {
+        let Staged { path, file, hasher, bytes, on_disk } = staged;
+        if on_disk.is_some() {
+            file.sync_all().map_err(|source| cannot_write(path.clone(), bytes, source))?;
+        } else {
+            let aside = commit::staged(&self.of.name, &self.sink.attempt, &path);
+            self.sink.runtime.block_on(self.sink.store.upload(file, &aside))?;
+        }
+        Ok(PartFile { path, rows, bytes, blake3: hasher.finalize().to_hex().to_string() })
+    }
 }
 
-/// Where a part's rows are.
-pub fn data_path(sink: &Path, stem: &str) -> PathBuf {
-    rows_file(sink, DATA, stem)
+impl Drop for Part {
+    fn drop(&mut self) {
+        // What was committed has gone to its place by now; what cannot be removed is left for `gc`.
+        if let Some(folder) = self.sink.store.on_disk(&commit::staged(&self.of.name, &self.sink.attempt, ""))
+        {
+            fs::remove_dir_all(&folder).ok();
+            folder.parent().map(fs::remove_dir);
+        }
+    }
+}
+
+/// A file on its way to its place.
+#[derive(Debug)]
+struct Staged {
+    path: String,
+    file: File,
+    hasher: blake3::Hasher,
+    bytes: u64,
+    on_disk: Option<PathBuf>,
+}
+
+impl Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(bytes.get(..written).unwrap_or(bytes));
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn create(path: &std::path::Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    File::create(path)
 }
 
 /// A name for each archive's part: the archive's own without its suffixes. Archives of one name in several folders are
@@ -154,6 +251,26 @@ pub fn data_path(sink: &Path, stem: &str) -> PathBuf {
 pub fn stems(archives: &[impl AsRef<str>]) -> Vec<String> {
     let mut taken = HashSet::new();
     archives.iter().map(|archive| free_stem(stem(archive.as_ref()), &mut taken)).collect()
+}
+
+/// The name of an archive's part number `number`, counted from zero: long archives have several.
+pub fn name(stem: &str, number: usize) -> String {
+    if number == 0 { stem.to_owned() } else { format!("{stem}.part-{:05}", number + 1) }
+}
+
+/// The finished parts of an archive, each with its number and its name.
+pub fn of_stem<'a>(
+    finished: &'a BTreeMap<String, Finished>,
+    stem: &str,
+) -> Vec<(usize, &'a str, &'a Finished)> {
+    let prefix = format!("{stem}.part-");
+    let first = finished.get_key_value(stem).map(|(name, finished)| (0, name.as_str(), finished));
+    let further = finished.range(prefix.clone()..).map_while(|(name, finished)| {
+        let number = name.strip_prefix(&prefix)?.parse::<usize>().ok().and_then(|it| it.checked_sub(1));
+        Some((number, name.as_str(), finished))
+    });
+    let further = further.filter_map(|(number, name, finished)| Some((number?, name, finished)));
+    first.into_iter().chain(further).collect()
 }
 
 fn free_stem(stem: String, taken: &mut HashSet<String>) -> String {
@@ -176,124 +293,11 @@ fn stem(archive: &str) -> String {
     if name.is_empty() { "archive".to_owned() } else { name.to_owned() }
 }
 
-/// Writes a text, aside first, so that a reader finds all of it or what was there before.
-pub fn publish(path: &Path, text: &str) -> Result<(), Fatal> {
-    let temporary = Temporary::create(path)?;
-    let written = (&temporary.file).write_all(text.as_bytes());
-    written.map_err(|source| cannot_write(path, text.len() as u64, source))?;
-    temporary.place(path)
-}
-
-/// Rows on their way into a file.
-#[derive(Debug)]
-struct Aside {
-    target: PathBuf,
-    temporary: Temporary,
-    frames: Frames<File>,
-}
-
-impl Aside {
-    fn create(target: PathBuf) -> Result<Self, Fatal> {
-        let temporary = Temporary::create(&target)?;
-        let frames = temporary.file.try_clone().and_then(Frames::new);
-        let frames = frames.map_err(|source| Fatal::Write { path: target.clone(), source })?;
-        Ok(Self { target, temporary, frames })
-    }
-
-    fn push(&mut self, row: &impl Serialize) -> Result<(), Fatal> {
-        self.frames.push(row).map_err(|source| cannot_write(&self.target, self.frames.bytes(), source))
-    }
-
-    fn place(self) -> Result<u64, Fatal> {
-        let handed_on = self.frames.bytes();
-        let finished = self.frames.finish();
-        let (_, bytes) = finished.map_err(|source| cannot_write(&self.target, handed_on, source))?;
-        self.temporary.place(&self.target)?;
-        Ok(bytes)
-    }
-}
-
-/// A file beside its place to be. Dropped before it is placed, it is gone.
-#[derive(Debug)]
-struct Temporary {
-    path: PathBuf,
-    file: File,
-    placed: bool,
-}
-
-impl Temporary {
-    fn create(target: &Path) -> Result<Self, Fatal> {
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let path = target.with_file_name(format!(".{name}.tmp"));
-        // What a killed run left is cut off only once it is certain that nobody is writing to it.
-        let opened = File::options().write(true).create(true).truncate(false).open(&path);
-        let file = opened.map_err(|source| cannot_write(target, 0, source))?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(Fatal::Busy { path: target.to_owned() }),
-            // File systems without locks exist; there the user has to keep two runs apart.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
-        }
-        file.set_len(0).map_err(|source| cannot_write(target, 0, source))?;
-        Ok(Self { path, file, placed: false })
-    }
-
-    fn place(mut self, target: &Path) -> Result<(), Fatal> {
-        let placed = self.file.sync_all().and_then(|()| fs::rename(&self.path, target));
-        placed
-            .map_err(|source| cannot_write(target, self.file.metadata().map_or(0, |it| it.len()), source))?;
-        self.placed = true;
-        sync_folder(target).map_err(|source| Fatal::Write { path: target.to_owned(), source })
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.placed {
-            // If it cannot be removed it stays hidden, and the next run writes over it.
-            fs::remove_file(&self.path).ok();
-        }
-    }
-}
-
-fn cannot_write(path: &Path, bytes: u64, source: io::Error) -> Fatal {
-    let path = path.to_owned();
+fn cannot_write(path: String, bytes: u64, source: io::Error) -> Fatal {
     if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
         return Fatal::DiskFull { path, bytes, source };
     }
     Fatal::Write { path, source }
-}
-
-/// Makes the names in the folder of a file durable.
-fn sync_folder(file: &Path) -> io::Result<()> {
-    match file.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
-}
-
-fn remove(path: &Path) -> Result<(), Fatal> {
-    let failed = |source| Fatal::Write { path: path.to_owned(), source };
-    match fs::remove_file(path) {
-        Ok(()) => sync_folder(path).map_err(failed),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(failed(source)),
-    }
-}
-
-fn size_of(path: &Path) -> Result<Option<u64>, Fatal> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(metadata.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Fatal::Read { path: path.to_owned(), source }),
-    }
-}
-
-fn rows_file(sink: &Path, folder: &str, stem: &str) -> PathBuf {
-    sink.join(folder).join(format!("{stem}{ROWS_SUFFIX}"))
-}
-
-fn books_file(sink: &Path, stem: &str) -> PathBuf {
-    sink.join(PARTS).join(format!("{stem}.json"))
 }
 
 #[cfg(test)]

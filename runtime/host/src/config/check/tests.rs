@@ -21,6 +21,7 @@ fn checked(text: &str, file: &str) -> Result<Plan, Complaints> {
         embedded: &["smollm2-135m-instruct"],
         env: &env,
         read_key_file: &read_key_file,
+        is_storage_setting: &|name| name.starts_with("aws_"),
         cores: 2,
     };
     check(text, Path::new(file), &known)
@@ -72,7 +73,11 @@ const EVERYTHING: &str = r#"
 name = "every-thing"
 seed = 18
 [source]
-archives = ["a.warc.gz", "/elsewhere/*.warc.gz"]
+archives = ["a.warc.gz", "/elsewhere/*.warc.gz", "s3://crawls/2026/*.warc.gz", "cc://CC-MAIN-2026-40/warc"]
+base = "s3://crawls/"
+allow_private = true
+common_crawl = "https://mirror.example/"
+storage = { aws_skip_signature = "true" }
 records = ["response"]
 at_once = 3
 [models.writer]
@@ -109,6 +114,11 @@ words = { path = "words.txt", sha256 = "00112233445566778899AABBCCDDEEFF00112233
 [sink]
 path = "out"
 rejects = false
+format = "parquet"
+partition_by = ["kind", "style"]
+part_mb = 64
+single_writer = true
+storage = { aws_endpoint = "http://127.0.0.1:9000" }
 [run]
 workers = 1
 pages_in_flight = 9
@@ -128,7 +138,8 @@ fn everything_that_a_file_can_say_arrives_in_the_plan() {
     );
     assert_eq!(plan.stages[3].component, Component::File(PathBuf::from("/crawl/mine/rephrase.wasm")));
     assert_eq!(plan.stages[3].files["words"].path, Path::new("/crawl/words.txt"));
-    assert_eq!(plan.source.archives[1], "/elsewhere/*.warc.gz");
+    assert_eq!(plan.source.archives[1..3], ["/elsewhere/*.warc.gz", "s3://crawls/2026/*.warc.gz"]);
+    assert_eq!(plan.sink.part_bytes, 64 << 20);
     assert_eq!(plan.run.journal, Path::new("replies.sqlite"));
 }
 
@@ -136,7 +147,7 @@ fn everything_that_a_file_can_say_arrives_in_the_plan() {
 fn the_description_of_a_plan_is_a_pipeline_file_that_means_the_same() {
     let described = accepts(EVERYTHING).describe();
     assert_eq!(accepts(&described).describe(), described, "{described}");
-    for default in ["rounds = 4", "format = \"jsonl.zst\"", "isolation = \"reuse\"", "max_failed = 0.1"] {
+    for default in ["rounds = 4", "format = \"parquet\"", "isolation = \"reuse\"", "max_failed = 0.1"] {
         assert!(described.lines().any(|line| line == default), "{default}:\n{described}");
     }
 }
@@ -151,10 +162,13 @@ fn a_folder_with_the_letters_of_a_pattern_is_still_a_folder() {
 #[test]
 fn the_journal_moves_with_the_sink_unless_it_has_its_own_place() {
     let mut plan = accepts(&format!("name = \"p\"\n{SOURCE}{STAGE}{SINK}"));
-    plan.move_sink(PathBuf::from("there"));
+    plan.move_sink("there".to_owned()).unwrap();
     assert_eq!(plan.run.journal, Path::new("there/journal.sqlite"));
+    plan.move_sink("s3://bucket/there".to_owned()).unwrap();
+    assert_eq!(plan.run.journal, Path::new("p.journal.sqlite"));
+    assert!(plan.move_sink("ftp://there".to_owned()).is_err());
     let mut plan = accepts(EVERYTHING);
-    plan.move_sink(PathBuf::from("there"));
+    plan.move_sink("there".to_owned()).unwrap();
     assert_eq!(plan.run.journal, Path::new("replies.sqlite"));
 }
 
@@ -225,13 +239,13 @@ p.toml:3:1: source.archives: missing: a list
   |
 3 | [source]
   | ^^^^^^^^
-  = Archives: paths and globs of WARC files, relative to the pipeline file. They are read in the order given, a glob's in the order of their names.
+  = Archives, read in the order given: paths and globs, relative to the pipeline file; `s3://`, `gs://` and `az://` objects, globs and prefixes that end in `/`; `http(s)://` files; lists of paths (`….paths`, `….paths.gz`); and crawls of Common Crawl, such as `cc://CC-MAIN-2026-40/warc`.
 
 p.toml:4:1: source.achives: unknown key `achives`; did you mean `archives`?
   |
 4 | achives = ["a.warc.gz"]
   | ^^^^^^^
-  = accepted: `archives`, `at_once`, `records`
+  = accepted: `allow_private`, `archives`, `at_once`, `base`, `common_crawl`, `records`, `storage`
 
 p.toml:5:11: source.at_once: must be a whole number from 1 to 4294967295, not 0
   |
@@ -242,7 +256,7 @@ p.toml:6:1: source.record: unknown key `record`; did you mean `records`?
   |
 6 | record = 7
   | ^^^^^^
-  = accepted: `archives`, `at_once`, `records`
+  = accepted: `allow_private`, `archives`, `at_once`, `base`, `common_crawl`, `records`, `storage`
 
 p.toml:9:13: models.writer.in_flight: must be a whole number from 1 to 4294967295, not a string
   |
@@ -276,7 +290,7 @@ p.toml:18:10: sink.format: unknown value `csv`
    |
 18 | format = "csv"
    |          ^^^^^
-   = accepted: `jsonl.zst`
+   = accepted: `jsonl.zst`, `parquet`, `warc`
 "#,
     );
 }
@@ -286,7 +300,7 @@ fn what_later_versions_do_is_named_as_such() {
     refuses(
         r#"name = "p"
 [source]
-archives = ["s3://bucket/warc.paths.gz", "warc.paths.gz"]
+archives = ["a.warc.gz"]
 [budget]
 max_usd = 250.0
 [[stages]]
@@ -295,22 +309,9 @@ when = "quality > 1"
 [[stages]]
 plugin = "oci://registry.example/stage@sha256:00"
 [sink]
-path = "s3://bucket/out"
-format = "parquet"
+path = "out"
 "#,
         r#"
-p.toml:3:13: source.archives[0]: remote archives are not supported by this version
-  |
-3 | archives = ["s3://bucket/warc.paths.gz", "warc.paths.gz"]
-  |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  = accepted: a path or a glob of local files
-
-p.toml:3:42: source.archives[1]: lists of paths are not supported by this version
-  |
-3 | archives = ["s3://bucket/warc.paths.gz", "warc.paths.gz"]
-  |                                          ^^^^^^^^^^^^^^^
-  = accepted: a path or a glob of local files
-
 p.toml:4:2: budget: `budget` is not supported by this version
   |
 4 | [budget]
@@ -326,18 +327,6 @@ p.toml:10:10: stages[1].plugin: remote plugins are not supported by this version
 10 | plugin = "oci://registry.example/stage@sha256:00"
    |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
    = accepted: `extract`, `language`, `cleanup`, `rephrase`, or the path of a `.wasm` component
-
-p.toml:12:8: sink.path: remote sinks are not supported by this version
-   |
-12 | path = "s3://bucket/out"
-   |        ^^^^^^^^^^^^^^^^^
-   = accepted: the path of a folder
-
-p.toml:13:10: sink.format: `parquet` is not supported by this version
-   |
-13 | format = "parquet"
-   |          ^^^^^^^^^
-   = accepted: `jsonl.zst`
 "#,
     );
 }
@@ -424,6 +413,19 @@ fn the_rest_of_the_rules() {
     let twice = records.replace("[\"respons\"]", "[\"response\", \"response\"]");
     complains(&twice, "source.records[1]", "`response` is named twice");
     complains(&whole.replace("\"out\"", "\"\""), "sink.path", "names no folder");
+    complains(&whole.replace("\"out\"", "\"ftp://a/b\""), "sink.path", "is nowhere that rows can be written");
+    complains(&whole.replace("\"out\"", "\"s3:///b\""), "sink.path", "names no bucket");
+    let says = "there are no archives at `s4://`; did you mean `s3`?";
+    complains(&whole.replace("a.warc.gz", "s4://a/b"), "source.archives[0]", says);
+    let sink = |keys: &str| whole.replace(SINK, &format!("{SINK}{keys}\n"));
+    let says = "secrets never stand in the pipeline file";
+    complains(&sink("storage.aws_secret_access_key = \"x\""), "sink.storage.aws_secret_access_key", says);
+    let says = "stores have no setting `endpoint`";
+    complains(&sink("storage.endpoint = \"x\""), "sink.storage.endpoint", says);
+    accepts(&sink("storage.aws_web_identity_token_file = \"x\""));
+    complains(&sink("partition_by = [\"kind\", \"kind\"]"), "sink.partition_by[1]", "`kind` is named twice");
+    let says = "the text is what rows are for; it names no folder";
+    complains(&sink("partition_by = [\"text\"]"), "sink.partition_by[0]", says);
     complains(
         &whole.replace(STAGE, "").replacen("[source]", "stages = []\n[source]", 1),
         "stages",
