@@ -9,6 +9,7 @@ use palimpsest::store::{Access, Store};
 
 /// A server, its settings, and a bucket in it.
 pub(crate) struct Bucket {
+    port: u16,
     settings: Vec<(String, String)>,
     runtime: tokio::runtime::Runtime,
     _server: Server,
@@ -100,12 +101,16 @@ impl Bucket {
         let settings = settings.map(|(name, value)| (name.to_owned(), value)).to_vec();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Self { settings, runtime, _server: server }
+        Self { port, settings, runtime, _server: server }
     }
 
     /// The credentials, as the program finds them.
     pub(crate) fn environment(&self) -> impl Iterator<Item = (String, &str)> {
         self.settings.iter().map(|(name, value)| (name.to_ascii_uppercase(), value.as_str()))
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn url(&self, name: &str) -> String {

@@ -11,6 +11,8 @@ mod architecture;
 /// The `records` verb against what other readers agree on.
 mod archives;
 mod bucket;
+/// A network that breaks, and a reader that stands still.
+mod chaos;
 /// Bodies in odd encodings.
 mod charset;
 /// What the command prints and how it ends.
