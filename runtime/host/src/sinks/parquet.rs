@@ -25,8 +25,9 @@ use crate::document::{Kind, Span};
 
 /// As for lines of JSON.
 const LEVEL: i32 = 3;
-/// Rows that are held back. A row that is larger has a group for itself.
-pub(super) const MAX_GROUP_BYTES: usize = 16 << 20;
+/// Rows that are held back; while a group is written they are in memory three times over, and two archives are read at
+/// once. A row that is larger has a group for itself.
+pub(super) const MAX_GROUP_BYTES: usize = 8 << 20;
 /// Rows of a few bytes would have a group of millions, and what stands beside their bytes is not counted.
 const MAX_GROUP_ROWS: usize = 128 << 10;
 /// One text or list of texts; arrays count bytes in 31 bits, and no stage returns as much.

@@ -28,7 +28,7 @@ const MAX_FOLDERS: usize = 256;
 
 /// What the files of a part hold back together: enough for row groups of a useful size, in a machine that runs several
 /// parts at once.
-const MAX_BUFFERED_BYTES: usize = 32 << 20;
+const MAX_BUFFERED_BYTES: usize = 16 << 20;
 
 /// Where parts go and what they look like.
 #[derive(Debug)]
