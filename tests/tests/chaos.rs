@@ -78,7 +78,7 @@ fn records(mut command: Command, stall: Duration) -> Vec<u8> {
     lines.read_exact(&mut printed).unwrap();
     #[expect(clippy::disallowed_methods, reason = "a reader that stands still is one that waits")]
     std::thread::sleep(stall);
-    lines.read_to_end(&mut printed).unwrap();
+    std::io::copy(&mut lines, &mut printed).unwrap();
     assert!(process.wait().unwrap().code().is_some_and(|code| code < 2));
     printed
 }
