@@ -16,7 +16,10 @@ CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/palimpsest
 # What reads the rows that tests write, and a server that speaks S3.
 TEST_TOOLS = pyarrow==26.0.1 duckdb==2.0.0 datasets==5.2.0 pytz==2026.6 zstandard==0.25.0 warcio==1.8.1 fastwarc==2.0.1 "moto[server]==5.2.1"
 
-.PHONY: all build demo test lint bench tools tools-debian weights test-server test-tools
+# Of each fuzz target.
+FUZZ_SECONDS ?= 60
+
+.PHONY: all build demo test lint bench fuzz tools tools-debian weights test-server test-tools
 
 all: build
 
@@ -57,3 +60,10 @@ lint: tools
 
 bench: weights
 	cargo bench $(CARGO_FLAGS) --workspace
+
+# The fuzzer's instrumentation is an unstable option of the compiler.
+fuzz: tools
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --version 0.13.2 --locked
+	for target in $$(ls tests/fuzz/fuzz_targets | sed 's/\.rs$$//'); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz --features pages $$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=25 -max_len=20000 || exit 1; done

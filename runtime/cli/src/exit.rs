@@ -66,10 +66,16 @@ pub(crate) fn complain(failure: &Failure) {
 }
 
 fn chain(error: &(dyn Error + 'static)) {
-    say(&format!("palimpsest: {error}"));
+    let mut said = error.to_string();
+    say(&format!("palimpsest: {said}"));
     let mut cause = error.source();
     while let Some(error) = cause {
-        say(&format!("  because: {error}"));
+        let says = error.to_string();
+        // Some libraries' errors repeat their causes' words.
+        if !said.contains(&says) {
+            say(&format!("  because: {says}"));
+            said = says;
+        }
         cause = error.source();
     }
 }

@@ -30,6 +30,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// No byte for so long is a connection that nobody serves any more. There is no limit on a whole transfer: archives are
 /// large and networks slow.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Before a request is tried again for the first time; later pauses grow, to a quarter of a minute.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Requests are signed once for all their tries, and signatures hold for five minutes.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(240);
 /// The least that S3 takes as one of several pieces is 5 MiB; it takes 10,000 of them.
@@ -410,5 +412,6 @@ fn client_options() -> object_store::Result<ClientOptions> {
 }
 
 fn retries(max_retries: usize) -> RetryConfig {
-    RetryConfig { backoff: BackoffConfig::default(), max_retries, retry_timeout: RETRY_TIMEOUT }
+    let backoff = BackoffConfig { init_backoff: FIRST_PAUSE, ..BackoffConfig::default() };
+    RetryConfig { backoff, max_retries, retry_timeout: RETRY_TIMEOUT }
 }

@@ -16,12 +16,14 @@ use crate::sinks::commit::{self, Finished, Swept};
 use crate::sinks::part::{self, Sink};
 use crate::sinks::{self, Format, Table};
 use crate::source::Archive;
-use crate::store::{Access, Store};
+use crate::store::{self, Access, Store};
 
 /// What of a stage and a model decides the rows; a new number makes every finished part another pipeline's.
 const IDENTITY_VERSION: u32 = 2;
 /// A store that is down comes back within minutes; each request for it is tried this often, for four minutes at most.
-const SINK_RETRIES: usize = 20;
+const SINK_RETRIES: usize = 100;
+/// The same before any work: what cannot be reached then is more likely named wrongly.
+const FIRST_RETRIES: usize = 4;
 /// In the sink's folder: whoever holds it is the only one to run there.
 const LOCK: &str = "_lock";
 const REPORT: &str = "report.json";
@@ -77,8 +79,12 @@ impl Run {
         let plan = &self.plan.sink;
         let mut settings = self.options.storage.clone();
         settings.extend(plan.storage.clone());
-        let access = Access { settings, retries: SINK_RETRIES, single_writer: plan.single_writer };
-        let store = Store::open(&plan.path, &access).map_err(|fatal| Fatal::Sink(fatal.into()))?;
+        let failed = |fatal: store::Fatal| Fatal::Sink(fatal.into());
+        let mut access = Access { settings, retries: FIRST_RETRIES, single_writer: plan.single_writer };
+        let store = Store::open(&plan.path, &access).map_err(failed)?;
+        self.runtime.block_on(store.size(REPORT)).map_err(failed)?;
+        access.retries = SINK_RETRIES;
+        let store = Store::open(&plan.path, &access).map_err(failed)?;
         let format = match plan.format {
             config::Format::JsonlZst => Format::JsonlZst,
             config::Format::Parquet => Format::Parquet,
