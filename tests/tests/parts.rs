@@ -79,3 +79,31 @@ fn a_zstd_archive_is_gone_on_with() {
     let texts: Vec<_> = texts.iter().map(String::as_str).collect();
     a_run_goes_on_at_the_part_that_is_missing("long.warc.zst", &framed(&texts));
 }
+
+/// What looks after a sink never takes rows away, whatever pipeline or limit they were made with.
+#[test]
+fn finalize_takes_nothing_away_and_says_what_is_missing() {
+    let texts = texts();
+    let texts: Vec<_> = texts.iter().take(20).map(String::as_str).collect();
+    let place = Place::new(
+        "name = \"card\"\nsource.archives = [\"a.warc\"]\n[[stages]]\nplugin = \"extract\"\n[sink]\npath = \"out\"\n",
+    );
+    std::fs::write(place.path("a.warc"), archive(&texts)).unwrap();
+    let finalize = || {
+        let output = place.verb("finalize", &[]).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = finalize();
+    assert!(code == Some(1) && said.contains("1 archives are not finished"), "{said}");
+    let limited = place.run(&["--limit", "5"]).exits(0);
+    assert_eq!(limited.rows().len(), 5);
+    let (code, said) = finalize();
+    assert!(code == Some(1) && said.contains("1 archives are not finished"), "{said}");
+    assert_eq!(limited.rows().len(), 5, "the rows of another limit are still there");
+    let whole = place.run(&[]).exits(0);
+    let card = whole.sink.join("README.md");
+    std::fs::remove_file(&card).unwrap();
+    assert_eq!(finalize().0, Some(0));
+    assert!(card.is_file() && whole.sink.join("manifest.json").is_file());
+    assert_eq!(whole.rows().len(), 20);
+}

@@ -4,7 +4,8 @@
 //! become pages ([`pages`]), and a page is the first document ([`document`]) of its record. Documents pass the stages of
 //! the pipeline ([`stages`]): WebAssembly components that emit, drop, or ask a language model, in which case the replies
 //! come from the journal or from the model ([`llm`]) and the stage is called again. What comes out of the last stage
-//! becomes rows of a part ([`sinks`]), and what became of every record is booked ([`ledger`]) and told ([`report`]).
+//! becomes rows of a part ([`sinks`]), and what became of every record is booked ([`ledger`]) and told ([`report`]). Archives
+//! and parts may be in buckets as well as in folders ([`store`]).
 //! [`config`] turns a pipeline file into the plan of all this, and [`run`] carries it out.
 
 pub mod config;

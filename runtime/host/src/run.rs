@@ -261,7 +261,7 @@ impl Run {
     /// Runs to the end, or as far as it gets. The report is written in both cases, and says which it was.
     pub fn go(self) -> Result<Report, Box<Stopped>> {
         let begun = Instant::now();
-        let prepared = self.sink().and_then(|sink| Ok((self.lock(&sink)?, self.todo(&sink)?, sink)));
+        let prepared = self.sink().and_then(|sink| Ok((self.lock(&sink)?, self.clear(&sink)?, sink)));
         let (_lock, todo, sink) = prepared.map_err(|fatal| Stopped::boxed(fatal, None))?;
         let house = House::new(self.plan.run.pages_in_flight, MAX_BYTES_IN_FLIGHT);
         let written = match self.line_up(&sink, &todo, &house) {

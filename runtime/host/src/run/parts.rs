@@ -36,6 +36,9 @@ pub(super) struct Todo {
     /// Parts with their archives, as in [`Done`].
     pub(super) kept: Vec<(usize, Finished, bool)>,
     pub(super) tasks: Vec<Task>,
+    /// Parts of the same names that were made of another archive, with another limit, or by a pipeline that is to be
+    /// written over.
+    stale: Vec<String>,
     /// Pages that the limit leaves.
     pub(super) left: Option<u64>,
 }
@@ -55,7 +58,8 @@ impl Run {
     /// archives are not done.
     pub fn finalize(self) -> Result<(Report, usize), Fatal> {
         let sink = self.sink()?;
-        let todo = self.todo(&sink)?;
+        let there = self.runtime.block_on(commit::look(&sink.store))?;
+        let todo = self.todo(&there.parts)?;
         let open = todo.tasks.len();
         let stages = self.stages.stages().iter().map(|stage| stage.name());
         let done = Done { parts: todo.kept, ledger: Ledger::new(stages), took: Vec::new() };
@@ -191,12 +195,21 @@ impl Run {
         format!("{pipeline} {} {limit}", digest.to_hex())
     }
 
-    /// What is left to do: archives whose parts are not all there.
-    pub(super) fn todo(&self, sink: &Sink) -> Result<Todo, Fatal> {
-        let there = self.runtime.block_on(commit::finished(&sink.store))?;
+    /// What is left to do, once what is not as it should be has been taken back.
+    pub(super) fn clear(&self, sink: &Sink) -> Result<Todo, Fatal> {
+        let todo = self.todo(&self.runtime.block_on(commit::finished(&sink.store))?)?;
+        for part in &todo.stale {
+            self.runtime.block_on(commit::retire(&sink.store, part))?;
+        }
+        Ok(todo)
+    }
+
+    /// What is left to do: archives whose parts are not all `there`.
+    fn todo(&self, there: &BTreeMap<String, Finished>) -> Result<Todo, Fatal> {
         let names: Vec<_> = self.archives.iter().map(|archive| archive.name.as_str()).collect();
         let pipeline = self.identity();
-        let mut todo = Todo { kept: Vec::new(), tasks: Vec::new(), left: self.options.limit };
+        let mut todo =
+            Todo { kept: Vec::new(), tasks: Vec::new(), stale: Vec::new(), left: self.options.limit };
         let mut in_all = Some(0);
         for (archive, stem) in part::stems(&names).into_iter().enumerate() {
             if todo.left == Some(0) {
@@ -204,7 +217,7 @@ impl Run {
             }
             let identity = self.identity_of(&pipeline, &self.archives[archive]);
             let mut task = Task { archive, stem, identity, finished: BTreeMap::new() };
-            for (number, name, finished) in part::of_stem(&there, &task.stem) {
+            for (number, name, finished) in part::of_stem(there, &task.stem) {
                 if finished.identity == task.identity {
                     todo.left = todo.left.map(|left| left.saturating_sub(finished.ledger.pages.taken));
                     task.finished.insert(number, finished.next.clone());
@@ -212,7 +225,7 @@ impl Run {
                 } else if pipeline_of(&finished.identity) != pipeline && !self.options.overwrite {
                     return Err(Fatal::OtherPipeline(name.to_owned()));
                 } else {
-                    self.runtime.block_on(commit::retire(&sink.store, name))?;
+                    todo.stale.push(name.to_owned());
                 }
             }
             if !task.is_done() {

@@ -167,6 +167,10 @@ impl Reading<'_> {
                 break;
             }
         }
+        // The same without damage, where they end between two records: then nothing is left to be seen of it.
+        if self.stop.is_set() {
+            return Err(Gone);
+        }
         self.end(part, None, ways)?;
         Ok(None)
     }

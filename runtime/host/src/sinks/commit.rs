@@ -139,12 +139,29 @@ async fn publish(store: &Store, part: &str, claim: Claim) -> Result<Finished, Fa
     Ok(books)
 }
 
-/// The parts that are finished, by name. Parts whose attempt was interrupted after its claim are finished now; what is
-/// not as its books say is taken back, to be made again.
+/// What is in a sink.
+#[derive(Debug, Default)]
+pub struct There {
+    /// The parts that are finished, by name.
+    pub parts: BTreeMap<String, Finished>,
+    /// Parts that are not as their books say.
+    pub broken: BTreeSet<String>,
+}
+
+/// The parts that are finished; what is not as its books say is taken back, to be made again.
 pub async fn finished(store: &Store) -> Result<BTreeMap<String, Finished>, Fatal> {
+    let there = look(store).await?;
+    for part in &there.broken {
+        retire(store, part).await?;
+    }
+    Ok(there.parts)
+}
+
+/// What is in a sink. Parts whose attempt was interrupted after its claim are finished now; nothing is taken away.
+pub async fn look(store: &Store) -> Result<There, Fatal> {
     let (done, claimed) = (names(store, DONE).await?, names(store, COMMIT).await?);
     if done.is_empty() && claimed.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(There::default());
     }
     let mut sizes = HashMap::new();
     for folder in [DATA, REJECTS] {
@@ -181,10 +198,7 @@ pub async fn finished(store: &Store) -> Result<BTreeMap<String, Finished>, Fatal
             None => drop(broken.insert(part.clone())),
         }
     }
-    for part in &broken {
-        retire(store, part).await?;
-    }
-    Ok(parts)
+    Ok(There { parts, broken })
 }
 
 /// Takes a part back: first that it is finished, last the claim, so that what is interrupted here is either still whole
@@ -211,7 +225,7 @@ pub struct Swept {
 /// Takes away what attempts have left that came to nothing: those at parts that are finished, and those that wrote
 /// nothing for `idle`. An attempt that is under way somewhere writes more often than that.
 pub async fn sweep(store: &Store, now: SystemTime, idle: Duration) -> Result<Swept, Fatal> {
-    let parts = finished(store).await?;
+    let There { parts, .. } = look(store).await?;
     let mut attempts: BTreeMap<(String, String), Vec<Entry>> = BTreeMap::new();
     for entry in store.list(STAGE).await? {
         let mut steps = entry.name.split('/').skip(1);

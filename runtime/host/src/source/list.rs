@@ -135,6 +135,7 @@ impl<'a> Lister<'a> {
             }
         }
     }
+
     /// A file, a glob, or a folder, which a slash at the end tells.
     async fn local(&self, pattern: &str) -> Archives {
         let paths = local::paths(pattern).map_err(|fatal| vec![fatal])?;

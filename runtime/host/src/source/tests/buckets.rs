@@ -80,6 +80,27 @@ fn faulty(body: Body, fault: Fault, open: &Arc<AtomicUsize>) -> Body {
     }))
 }
 
+/// Serves until the test's runtime ends; the port.
+async fn serve(router: Router) -> u16 {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    port
+}
+
+/// The one archive of the bucket that is served there.
+fn of_bucket(port: u16, settings: &[(&str, &str)]) -> Wanted {
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let common = [("aws_endpoint", endpoint.as_str()), ("aws_allow_http", "true")];
+    let settings = common.iter().chain(settings).map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    Wanted {
+        archives: vec!["s3://crawls/a.warc.gz".to_owned()],
+        storage: settings.collect(),
+        fetch: quick(&std::env::temp_dir()),
+        ..Wanted::default()
+    }
+}
+
 impl Place {
     /// `fault` is asked for every GET of an object, with its range and the number of those before.
     async fn new(fault: impl Fn(&HeaderMap, usize) -> Fault + Clone + Send + Sync + 'static) -> Self {
@@ -113,22 +134,11 @@ impl Place {
             }
         };
         let router = Router::new().fallback_service(service).layer(middleware::from_fn(network));
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let storage = [
-            ("aws_endpoint", format!("http://127.0.0.1:{port}")),
-            ("aws_allow_http", "true".to_owned()),
-            ("aws_access_key_id", "AK".to_owned()),
-            ("aws_secret_access_key", "SK".to_owned()),
-            ("aws_region", "us-east-1".to_owned()),
-        ];
-        let wanted = Wanted {
-            archives: vec!["s3://crawls/a.warc.gz".to_owned()],
-            storage: storage.map(|(name, value)| (name.to_owned(), value)).to_vec(),
-            fetch: quick(&std::env::temp_dir()),
-            ..Wanted::default()
-        };
+        let port = serve(router).await;
+        let wanted = of_bucket(
+            port,
+            &[("aws_access_key_id", "AK"), ("aws_secret_access_key", "SK"), ("aws_region", "us-east-1")],
+        );
         Self { wanted, port, ranges, open, root }
     }
 
@@ -387,20 +397,7 @@ async fn a_gigabyte_takes_no_more_than_three_windows() {
             (StatusCode::PARTIAL_CONTENT, headers, Body::from_stream(body))
         }
     });
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let storage = [
-        ("aws_endpoint", format!("http://127.0.0.1:{port}")),
-        ("aws_allow_http", "true".to_owned()),
-        ("aws_skip_signature", "true".to_owned()),
-    ];
-    let wanted = Wanted {
-        archives: vec!["s3://crawls/a.warc.gz".to_owned()],
-        storage: storage.map(|(name, value)| (name.to_owned(), value)).to_vec(),
-        fetch: quick(&std::env::temp_dir()),
-        ..Wanted::default()
-    };
+    let wanted = of_bucket(serve(router).await, &[("aws_skip_signature", "true")]);
     let mut chunks = open(&only(&wanted).await, 0);
     let (mut read, begun) = (0_u64, std::time::Instant::now());
     while let Some(chunk) = chunks.next().await {

@@ -1,4 +1,4 @@
-//! Buckets of moto, an implementation of S3 that shares nothing with ours, if it is installed: `pip install moto[server]`.
+//! Buckets of moto, an implementation of S3 that shares nothing with ours, where `make test-tools` has put it.
 
 use std::process::{Child, Command, Stdio};
 
@@ -24,21 +24,26 @@ impl Moto {
     async fn start() -> Option<Self> {
         // A port that is free now is very likely free in a moment.
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let server = Command::new("moto_server")
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(child) = server else {
-            let why = "there is no moto_server; `pip install moto[server]` brings it";
+        let folder = |name: &str| std::env::var_os(name).map(std::path::PathBuf::from);
+        let caches = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+        let packages = caches.unwrap_or_default().join("palimpsest/test-tools");
+        if !packages.join("moto").is_dir() {
+            let why = format!("there is no moto in {}; `make test-tools` installs it", packages.display());
             assert!(std::env::var_os("PALIMPSEST_NO_SKIP").is_none(), "moto is not to be skipped: {why}");
             println!("moto: skipped, {why}");
             return None;
-        };
+        }
+        let server = Command::new("python3")
+            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
+            .env("PYTHONPATH", packages)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = server.expect("whoever installed moto has Python");
         let moto = Self { child, port };
         let begun = std::time::Instant::now();
         while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "moto_server does not answer");
+            assert!(begun.elapsed() < Duration::from_secs(60), "moto does not answer");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Some(moto)
