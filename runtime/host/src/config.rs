@@ -54,7 +54,8 @@ pub struct SourceTable {
     /// What the entries of lists of paths are relative to, such as `s3://commoncrawl/`; the list's own bucket, host or
     /// folder by default.
     pub base: Option<String>,
-    /// Whether hosts that a list or a redirect names may be on this machine or on a private network.
+    /// Whether the names of web servers may mean addresses that are not public, as a mirror's on a private network do.
+    /// Private addresses in digits and `localhost` are always taken from this file, and never from a list or a redirect.
     #[serde(default)]
     pub allow_private: bool,
     /// Where `cc://` is read when there are no credentials for S3: `https://data.commoncrawl.org/` by default.
