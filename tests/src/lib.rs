@@ -9,6 +9,7 @@ mod capture;
 mod codings;
 mod large;
 pub mod pages;
+pub mod provider;
 mod quickstart;
 
 pub use codings::BOMB_BYTES;

@@ -115,6 +115,17 @@ impl Place {
         self.verb("run", arguments)
     }
 
+    /// The user messages that the journal in the sink has replies to; none if there is no journal.
+    pub(crate) fn journalled(&self) -> Vec<String> {
+        let exported = palimpsest().args(["journal", "export"]).arg(self.path("out/journal.sqlite")).output();
+        let lines = String::from_utf8(exported.unwrap().stdout).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let user = |line: Value| {
+            Some(line["prompt"]["user"].as_str().unwrap().to_owned()).filter(|_| line["reply"].is_string())
+        };
+        lines.filter_map(user).collect()
+    }
+
     /// One of the verbs that take a pipeline file.
     pub(crate) fn verb(&self, verb: &str, arguments: &[&str]) -> Command {
         let mut command = palimpsest();

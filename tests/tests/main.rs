@@ -19,6 +19,8 @@ mod charset;
 mod cli;
 /// What the documents show.
 mod docs;
+/// Against a provider that keeps books of its own.
+mod gateway;
 mod harness;
 /// Guests that break the rules of the border.
 mod hostile;

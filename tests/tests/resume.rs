@@ -27,25 +27,6 @@ fn count(prompts: Vec<String>) -> BTreeMap<String, usize> {
     counts
 }
 
-/// The prompts that the journal of a killed run has replies to.
-fn journalled(place: &Place) -> Vec<String> {
-    let path = place.path("out/journal.sqlite");
-    let Ok(journal) = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
-    else {
-        return Vec::new();
-    };
-    let Ok(mut rows) = journal.prepare("SELECT prompt FROM answers") else { return Vec::new() };
-    let prompts = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
-    prompts
-        .map(|prompt| {
-            serde_json::from_str::<serde_json::Value>(&prompt.unwrap()).unwrap()["user"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        })
-        .collect()
-}
-
 #[test]
 fn a_run_that_is_killed_ten_times_asks_for_nothing_twice_and_writes_the_same_bytes() {
     let Some(server) = Server::start("resume", 2) else { return };
@@ -68,7 +49,7 @@ fn a_run_that_is_killed_ten_times_asks_for_nothing_twice_and_writes_the_same_byt
         run.kill().unwrap();
         run.wait().unwrap();
         server.settle();
-        let kept = journalled(&place);
+        let kept = place.journalled();
         for prompt in server.prompts().split_off(before) {
             if !kept.iter().any(|user| prompt.contains(user.as_str())) {
                 *lost.entry(prompt).or_default() += 1;
@@ -158,7 +139,7 @@ fn an_interrupted_run_stops_in_order_and_goes_on() {
     assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert!(stderr.contains("the same command goes on from here"), "{stderr}");
     assert!(!place.path("out/data/quickstart.jsonl.zst").exists());
-    let kept = journalled(&place).len() as u64;
+    let kept = place.journalled().len() as u64;
     assert!(0 < kept);
     let ran = place.run(&["--limit", "8"]);
     assert!(ran.code < 2, "{}", ran.stderr);
@@ -180,5 +161,5 @@ fn a_server_that_dies_ends_the_run_in_order_and_what_was_answered_is_kept() {
         assert!(stderr.contains(word), "no {word:?} in {stderr}");
     }
     assert!(!place.path("out/data/quickstart.jsonl.zst").exists());
-    assert!(!journalled(&place).is_empty());
+    assert!(!place.journalled().is_empty());
 }

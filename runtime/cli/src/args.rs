@@ -7,8 +7,9 @@ use clap::{Args as Arguments, Parser, Subcommand};
 /// Turns web crawls into pretraining text.
 ///
 /// Exit codes: 0 every record has an outcome and none failed; 1 finished, and some records failed; 2 the command or the
-/// pipeline file is wrong; 3 the world failed (source, sink or model) and the same command goes on from there; 130
-/// interrupted, and the same command goes on from there.
+/// pipeline file is wrong; 3 the world failed (source, sink or model) and the same command goes on from there; 30 the
+/// budget is used up, and with a higher one the same command goes on from there; 31 pages wait for the replies of a
+/// batch; 130 interrupted, and the same command goes on from there.
 #[derive(Debug, Parser)]
 #[command(name = "palimpsest", version)]
 pub(crate) struct Args {
@@ -22,12 +23,20 @@ pub(crate) enum Verb {
     Run(RunArgs),
     /// Check a pipeline file and everything it names, and show the plan with every default filled in
     Check(CheckArgs),
+    /// Say what a run would ask of models, and what that would cost, from a sample of its pages
+    Estimate(EstimateArgs),
     /// Print one JSON line for each record of an archive; ends with 1 if some are damaged
     Records(RecordsArgs),
     /// Write report, dataset card and manifest for the parts that are there; ends with 1 if some are missing
     Finalize(FinalizeArgs),
     /// Take away what dead attempts have left in the sink
     Gc(GcArgs),
+    /// Send files of prompts to the models' servers as batches, and take the replies into the journal
+    #[command(subcommand)]
+    Batch(BatchVerb),
+    /// Look into a journal of replies, or tidy it up
+    #[command(subcommand)]
+    Journal(JournalVerb),
     /// Let one plugin judge documents: JSON lines in, one JSON line each out
     Apply(ApplyArgs),
     /// Fetch the weights of an embedded model into the user's cache
@@ -45,6 +54,12 @@ pub(crate) struct RunArgs {
     /// Ask no model: every reply must be in the journal
     #[arg(long)]
     pub(crate) replay: bool,
+    /// Ask no server: write the prompts that have no reply yet to files for a batch in this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with = "replay")]
+    pub(crate) batch: Option<PathBuf>,
+    /// Run nothing: show the plan, and what `palimpsest estimate` says of it
+    #[arg(long, conflicts_with_all = ["replay", "batch"])]
+    pub(crate) dry_run: bool,
     /// Write here instead of to sink.path
     #[arg(long, value_name = "PLACE")]
     pub(crate) out: Option<String>,
@@ -67,6 +82,21 @@ pub(crate) struct CheckArgs {
     /// The pipeline file
     pub(crate) file: PathBuf,
 }
+
+#[derive(Debug, Arguments)]
+pub(crate) struct EstimateArgs {
+    /// The pipeline file
+    pub(crate) file: PathBuf,
+    /// The pages of the sample, from up to eight archives
+    #[arg(long, value_name = "PAGES", default_value_t = SAMPLE)]
+    pub(crate) pages: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A few seconds of the stages' time, and an interval of some per cent.
+pub(crate) const SAMPLE: u64 = 400;
 
 #[derive(Debug, Arguments)]
 pub(crate) struct RecordsArgs {
@@ -107,6 +137,75 @@ pub(crate) struct GcArgs {
     /// Attempts that wrote nothing for so many hours are dead
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     pub(crate) idle_hours: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchVerb {
+    /// Upload the files that `run --batch` has written, and let their batches begin
+    Submit(BatchArgs),
+    /// Say how far the batches are, and take the replies of those that are over into the journal; ends with 31 if some
+    /// are not
+    Fetch(BatchArgs),
+    /// Take replies from files, as `vllm run-batch` writes them, into the journal
+    Import(ImportArgs),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct BatchArgs {
+    /// The pipeline file
+    pub(crate) file: PathBuf,
+    /// The journal of replies, instead of run.journal
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    pub(crate) of: BatchArgs,
+    /// Files of replies, one JSON line each
+    #[arg(required = true)]
+    pub(crate) replies: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalVerb {
+    /// Say how many replies there are, of which models, and what they cost
+    Stats(StatsArgs),
+    /// Print every answer as one JSON line
+    Export(ExportArgs),
+    /// Take away the answers that no recent run has used; what they cost stays on the books
+    Gc(TidyArgs),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct StatsArgs {
+    /// The journal, or the pipeline file that names it
+    pub(crate) file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct ExportArgs {
+    /// The journal, or the pipeline file that names it
+    pub(crate) file: PathBuf,
+    /// Only the answers of this model, by its name in the pipeline
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct TidyArgs {
+    /// The journal, or the pipeline file that names it
+    pub(crate) file: PathBuf,
+    /// How many of the last runs count; one that a limit ended early has used little
+    #[arg(long, value_name = "RUNS")]
+    pub(crate) keep_runs: std::num::NonZeroU32,
+    /// Only say how many would go
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Arguments)]

@@ -19,6 +19,10 @@ pub(crate) enum Failure {
     Wrong(Vec<Box<dyn Error + Send + Sync>>),
     /// The source, the sink or a model failed.
     World(Box<dyn Error + Send + Sync>),
+    /// The budget is used up.
+    Capped(Box<dyn Error + Send + Sync>),
+    /// Pages wait for the replies of a batch; with what to do to go on.
+    Waiting(String),
     /// Ctrl-C, with what to do to go on.
     Interrupted(String),
 }
@@ -36,6 +40,8 @@ impl Failure {
         ExitCode::from(match self {
             Self::Wrong(_) => 2,
             Self::World(_) => 3,
+            Self::Capped(_) => 30,
+            Self::Waiting(_) => 31,
             Self::Interrupted(_) => 130,
         })
     }
@@ -60,8 +66,8 @@ impl Failure {
 pub(crate) fn complain(failure: &Failure) {
     match failure {
         Failure::Wrong(errors) => errors.iter().for_each(|error| chain(error.as_ref())),
-        Failure::World(error) => chain(error.as_ref()),
-        Failure::Interrupted(how_to_go_on) => say(how_to_go_on),
+        Failure::World(error) | Failure::Capped(error) => chain(error.as_ref()),
+        Failure::Interrupted(how_to_go_on) | Failure::Waiting(how_to_go_on) => say(how_to_go_on),
     }
 }
 

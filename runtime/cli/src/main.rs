@@ -2,8 +2,11 @@
 
 mod apply;
 mod args;
+mod batch;
 mod check;
+mod estimate;
 mod exit;
+mod journal;
 mod plan;
 mod progress;
 mod records;
@@ -20,9 +23,12 @@ fn main() -> ExitCode {
     let done = match Args::parse().verb {
         Verb::Run(args) => run::run(args),
         Verb::Check(args) => check::check(&args),
+        Verb::Estimate(args) => estimate::estimate(&args),
         Verb::Records(args) => records::records(&args),
         Verb::Finalize(args) => sink::finalize(args),
         Verb::Gc(args) => sink::gc(args),
+        Verb::Batch(verb) => batch::batch(verb),
+        Verb::Journal(verb) => journal::journal(&verb),
         Verb::Apply(args) => apply::apply(&args),
         #[cfg(feature = "embedded")]
         Verb::Fetch(args) => run::fetch(&args),

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use palimpsest::llm;
 use palimpsest::report::summary;
 use palimpsest::run::{Fatal, Options, Stop};
 
 use crate::args::RunArgs;
 use crate::exit::{self, Failure};
 use crate::progress::Progress;
-use crate::{check, plan};
+use crate::{batch, check, estimate, plan};
 
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let mut plan = plan::read(&args.file)?;
@@ -22,8 +23,14 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     if let Some(workers) = args.workers {
         plan.run.workers = workers.get() as usize;
     }
+    if args.dry_run {
+        return estimate::dry_run(plan);
+    }
     let options =
         Options { limit: args.limit, replay: args.replay, overwrite: args.overwrite, ..plan::options() };
+    let options = Options { batch: args.batch.is_some(), ..options };
+    let (journal, models) = (plan.run.journal.clone(), plan.models.clone());
+    let file = args.file;
     let run = check::prepare(plan, options)?;
     let sink = run.plan().sink.path.clone();
     run.on_interrupt(interrupted);
@@ -38,6 +45,10 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         exit::say(&format!("report: {sink}/report.json"));
     }
     match result {
+        Err(Fatal::Waiting { pages }) => match &args.batch {
+            Some(folder) => Err(batch::waiting(&file, &journal, &models, folder, pages)?),
+            None => Err(Failure::world(Fatal::Waiting { pages })),
+        },
         Err(Fatal::Interrupted) => Err(Failure::Interrupted(
             "interrupted; finished parts and every reply are kept: the same command goes on from here"
                 .to_owned(),
@@ -45,6 +56,7 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         Err(fatal @ (Fatal::OtherPipeline(_) | Fatal::Busy(_) | Fatal::Columns(_) | Fatal::Stages(_))) => {
             Err(Failure::wrong(fatal))
         }
+        Err(fatal @ Fatal::Model(llm::Fatal::OverBudget { .. })) => Err(Failure::Capped(fatal.into())),
         Err(fatal) => Err(Failure::world(fatal)),
         Ok(()) => {
             let failed =

@@ -11,7 +11,7 @@ mod shape;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ pub struct PipelineFile {
     /// Language models that stages may ask, by the names that stages know them by.
     #[serde(default)]
     pub models: BTreeMap<String, ModelTable>,
+    /// What all calls together may cost.
+    #[serde(default)]
+    pub budget: BudgetTable,
     /// Pages pass them in this order.
     pub stages: Vec<StageTable>,
     pub sink: SinkTable,
@@ -85,8 +88,12 @@ fn default_archives_at_once() -> NonZeroU32 {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelTable {
-    /// The base URL of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. Either this or `embedded`.
+    /// The base URL of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. Either this, `endpoints` or
+    /// `embedded`.
     pub endpoint: Option<String>,
+    /// Several servers of the same model, of which each call goes to one that has room and is well.
+    #[serde(default)]
+    pub endpoints: Vec<EndpointTable>,
     /// A model that runs inside the process: `smollm2-135m-instruct`.
     pub embedded: Option<String>,
     /// The model's name at the endpoint.
@@ -97,9 +104,10 @@ pub struct ModelTable {
     pub requests_per_minute: Option<NonZeroU32>,
     /// The server's limit on tokens, prompts and replies together; none by default.
     pub tokens_per_minute: Option<NonZeroU32>,
-    /// How many calls may be under way at once: 256 at an endpoint and 4 in the process by default.
+    /// The most calls that may be under way at once: 256 at an endpoint, where the gate finds out by itself how many of
+    /// them do any good, and 4 in the process by default.
     pub in_flight: Option<NonZeroU32>,
-    /// Dollars per million tokens, for the report; unknown by default.
+    /// Dollars per million tokens; unknown by default, and without it there is no `budget.max_usd`.
     pub price: Option<PriceTable>,
     /// Seconds until a call that has sent nothing is given up; 300 by default.
     pub timeout_seconds: Option<NonZeroU32>,
@@ -107,6 +115,76 @@ pub struct ModelTable {
     pub patience_seconds: Option<NonZeroU32>,
     /// The context of the embedded model in tokens, for each call; 2048 by default.
     pub context: Option<NonZeroU32>,
+    /// What `palimpsest estimate` counts the model's tokens with: a `tokenizer.json`, relative to the pipeline file, or
+    /// one of the vocabularies that are built in, `o200k_base` by default.
+    pub tokenizer: Option<String>,
+    /// What the server calls the most tokens of a reply: newer models of OpenAI want `max_completion_tokens`.
+    #[serde(default)]
+    pub length_field: LengthField,
+    /// Fields that go into every request as they are, such as `chat_template_kwargs = { enable_thinking = false }`.
+    #[serde(default)]
+    pub extra: serde_json::Map<String, serde_json::Value>,
+    /// Documents for which another model answers in this one's place; the first one that fits decides.
+    #[serde(default)]
+    pub routes: Vec<RouteTable>,
+}
+
+/// `[[models.NAME.endpoints]]`: one of several servers. What is left out is as in the model's own table.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointTable {
+    /// The base URL.
+    pub url: String,
+    /// What the same model is called at this server.
+    pub model: Option<String>,
+    pub key: Option<KeyTable>,
+    /// How much of the work it gets, beside the others', while all of them have room; 1 by default.
+    pub weight: Option<NonZeroU32>,
+    pub requests_per_minute: Option<NonZeroU32>,
+    pub tokens_per_minute: Option<NonZeroU32>,
+    pub in_flight: Option<NonZeroU32>,
+    pub price: Option<PriceTable>,
+}
+
+/// `[[models.NAME.routes]]`: who answers for which documents.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteTable {
+    /// A condition (CEL) on the document's fields, such as `language == 'de'`.
+    pub when: String,
+    /// The name of another `[models.NAME]`.
+    pub to: String,
+}
+
+/// What a request calls the most tokens of its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LengthField {
+    #[default]
+    MaxTokens,
+    MaxCompletionTokens,
+}
+
+impl LengthField {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+}
+
+/// `[budget]`: what the calls of a pipeline may cost, from the journal's beginning on: a run that is started again
+/// goes on counting where it was. At the cap a run stops in order, and goes on when the cap is raised.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetTable {
+    /// Dollars; every model at an endpoint needs a `price` then.
+    pub max_usd: Option<f64>,
+    /// Calls, those that failed included.
+    pub max_requests: Option<NonZeroU64>,
+    /// Tokens of prompts and replies.
+    pub max_tokens: Option<NonZeroU64>,
 }
 
 /// Where a key is.
@@ -124,7 +202,11 @@ pub struct KeyTable {
 #[serde(deny_unknown_fields)]
 pub struct PriceTable {
     pub input: f64,
+    /// Tokens of the prompt that the server had in its cache; like `input` by default.
+    pub cached_input: Option<f64>,
     pub output: f64,
+    /// What a call costs in a batch, as a share of this: 0.5 for half; 1 by default.
+    pub batch: Option<f64>,
 }
 
 /// `[[stages]]`: one stage; pages pass them in the order of the file.
@@ -243,6 +325,7 @@ pub struct Plan {
     pub seed: u64,
     pub source: SourcePlan,
     pub models: Vec<ModelPlan>,
+    pub budget: BudgetTable,
     pub stages: Vec<StagePlan>,
     pub sink: SinkPlan,
     pub run: RunPlan,
@@ -263,20 +346,55 @@ pub struct SourcePlan {
 #[derive(Debug, Clone)]
 pub struct ModelPlan {
     pub name: String,
+    /// What the model is called where it runs; replies are known by it.
+    pub served: String,
     pub backend: Backend,
-    pub requests_per_minute: Option<NonZeroU32>,
-    pub tokens_per_minute: Option<NonZeroU32>,
-    pub in_flight: usize,
-    pub price: Option<PriceTable>,
     pub timeout: Duration,
     pub patience: Duration,
+    pub length_field: LengthField,
+    pub extra: serde_json::Map<String, serde_json::Value>,
+    pub tokenizer: TokenizerPlan,
+    pub routes: Vec<RoutePlan>,
 }
 
 /// Who answers for a model.
 #[derive(Debug, Clone)]
 pub enum Backend {
-    Endpoint { url: String, model: String, key: Option<Secret> },
-    Embedded { name: String, context: u32 },
+    /// One or more.
+    Endpoints(Vec<EndpointPlan>),
+    Embedded {
+        context: u32,
+        in_flight: usize,
+    },
+}
+
+/// A model at a server.
+#[derive(Debug, Clone)]
+pub struct EndpointPlan {
+    pub url: String,
+    /// What the server calls the model.
+    pub model: String,
+    pub key: Option<Secret>,
+    pub weight: u32,
+    pub requests_per_minute: Option<NonZeroU32>,
+    pub tokens_per_minute: Option<NonZeroU32>,
+    pub in_flight: usize,
+    pub price: Option<PriceTable>,
+}
+
+/// The vocabulary that a model's tokens are estimated in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenizerPlan {
+    BuiltIn(String),
+    File(PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutePlan {
+    /// A condition on the document's fields.
+    pub when: String,
+    /// The model that answers then.
+    pub to: String,
 }
 
 #[derive(Debug, Clone)]

@@ -6,10 +6,13 @@
 //! come from the journal or from the model ([`llm`]) and the stage is called again. What comes out of the last stage
 //! becomes rows of a part ([`sinks`]), and what became of every record is booked ([`ledger`]) and told ([`report`]). Archives
 //! and parts may be in buckets as well as in folders ([`store`]).
-//! [`config`] turns a pipeline file into the plan of all this, and [`run`] carries it out.
+//! [`config`] turns a pipeline file into the plan of all this, whose conditions on documents are [`condition`]s, and
+//! [`run`] carries it out.
 
+pub mod condition;
 pub mod config;
 pub mod document;
+pub mod estimate;
 pub mod ledger;
 pub mod llm;
 pub mod pages;

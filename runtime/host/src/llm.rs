@@ -7,29 +7,43 @@
 //!
 //! The module refuses to know documents, stages, and what a reply is good for.
 
+mod adapt;
+pub mod batch;
+
+mod breaker;
+mod budget;
 mod client;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod gate;
-mod journal;
+pub mod journal;
+mod lane;
+mod limits;
+mod line;
+mod metrics;
 mod model;
+mod retries;
 mod retry;
 #[cfg(feature = "embedded")]
 pub mod weights;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures::future::{BoxFuture, FutureExt as _, Shared, WeakShared};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::task::JoinSet;
 
-use crate::config::{Backend, ModelPlan};
-use crate::llm::journal::{Journal, Key};
-use crate::llm::model::Model;
+use crate::config::{Backend, BudgetTable, EndpointPlan, ModelPlan};
+use crate::llm::budget::{Budget, Caps, dollars};
+use crate::llm::journal::{Journal, Key, Wanted};
+use crate::llm::lane::Lane;
+use crate::llm::model::{Desk, Model};
 use crate::prompt::{Failure, Prompt, Reply, Shape};
 
 pub use crate::llm::client::EndpointError;
@@ -41,6 +55,8 @@ const KEY_VERSION: u32 = 1;
 /// The models of one run and their journal.
 pub struct Llm {
     shared: Arc<Common>,
+    /// They read what the servers count of themselves, and end with the run.
+    _watchers: JoinSet<()>,
 }
 
 /// Where replies may come from.
@@ -50,6 +66,8 @@ pub enum Mode {
     Live,
     /// From the journal alone: no model is loaded or asked, and a missing reply ends the run.
     Replay,
+    /// From the journal, from models inside the process, and what is missing from a batch: it is noted as wanted.
+    Batch,
 }
 
 /// The answer to a prompt.
@@ -88,6 +106,13 @@ pub enum Fatal {
          when it is back, the same command goes on from here"
     )]
     ModelDown { model: String, url: String, since: Timestamp, says: String },
+    #[error(
+        "the model `{model}` at {url} refuses most of the first prompts, so that something is wrong with all of them; \
+         the last one: {says}"
+    )]
+    Refuses { model: String, url: String, says: String },
+    #[error("`{key}` is reached after {spent}; with a higher one the same command goes on from here")]
+    OverBudget { key: &'static str, spent: String },
     #[error("the run is stopping, and no model is asked any more")]
     Closed,
     #[error(
@@ -113,10 +138,14 @@ pub struct Counters {
     pub gave_up: u64,
     /// Calls beyond the first one of each prompt.
     pub retries: u64,
+    /// How many calls may be under way at once now, at all of its servers: what the gate found to do any good.
+    pub at_once: u64,
     /// Seconds that prompts spent waiting for the limits, and for busy or broken servers; many wait at once.
     pub waited_seconds: f64,
     /// Of the replies that the model gave in this run.
     pub prompt_tokens: u64,
+    /// Of those, what the server had in its cache.
+    pub cached_tokens: u64,
     pub completion_tokens: u64,
     /// Replies whose tokens the server did not count.
     pub usage_estimated: u64,
@@ -124,23 +153,43 @@ pub struct Counters {
     pub dollars: Option<f64>,
 }
 
+/// What all calls in the journal cost, those of earlier runs included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Spending {
+    pub requests: u64,
+    pub tokens: u64,
+    pub dollars: f64,
+    /// The most that may have been paid beside that, for calls that were sent and whose cost nobody knows: their replies
+    /// were lost, or did not say.
+    pub dollars_unsure: f64,
+}
+
 /// The key under which the journal keeps the answer to a prompt, as hexadecimal digits.
 ///
-/// It is the BLAKE3 digest of the model's name at its server, or of the embedded model's name, which stands for one
-/// file, and of everything in the prompt except the pipeline's own name for the model. Neither that name nor the URL
-/// decides a reply: a model that moves to another machine keeps its journal.
-pub fn prompt_id(prompt: &Prompt, backend: &Backend) -> String {
-    hexadecimal(&key(prompt, backend))
+/// It is the BLAKE3 digest of the model's name where it runs and of everything else that is sent, except the pipeline's
+/// own name for the model. Neither that name nor the URL decides a reply: a model that moves to another machine keeps
+/// its journal.
+pub fn prompt_id(prompt: &Prompt, model: &ModelPlan) -> String {
+    hexadecimal(&key(prompt, model))
 }
 
 type Outcome = Result<Reply, Failure>;
-type Flight = Shared<BoxFuture<'static, Result<Outcome, Fatal>>>;
-type WeakFlight = WeakShared<BoxFuture<'static, Result<Outcome, Fatal>>>;
+type Flight = Shared<BoxFuture<'static, Result<Landed, Fatal>>>;
+type WeakFlight = WeakShared<BoxFuture<'static, Result<Landed, Fatal>>>;
+
+/// What became of a prompt.
+#[derive(Debug, Clone)]
+enum Landed {
+    Answered(Outcome),
+    /// A batch is to answer it.
+    Wanted,
+}
 
 /// What the prompts under way have in common.
 struct Common {
     models: BTreeMap<String, Arc<Model>>,
     journal: Journal,
+    budget: Arc<Budget>,
     mode: Mode,
     flights: Mutex<Flights>,
 }
@@ -154,15 +203,26 @@ struct Flights {
 }
 
 impl Llm {
-    /// Makes the models ready to be asked and opens the journal. Nothing is sent to any server.
-    pub async fn open(models: &[ModelPlan], journal: &Path, mode: Mode) -> Result<Self, Fatal> {
+    /// Makes the models ready to be asked and opens the journal. Nothing is asked of any model.
+    pub async fn open(
+        models: &[ModelPlan],
+        budget: &BudgetTable,
+        journal: &Path,
+        mode: Mode,
+    ) -> Result<Self, Fatal> {
         let mut ready = BTreeMap::new();
+        let mut lanes = Lanes::default();
         for plan in models {
-            ready.insert(plan.name.clone(), Arc::new(Model::open(plan, mode).await?));
+            ready.insert(plan.name.clone(), Arc::new(Model::open(plan, mode, &mut lanes).await?));
         }
         let journal = Journal::open(journal, mode, now().as_second()).await?;
-        let flights = Mutex::default();
-        Ok(Self { shared: Arc::new(Common { models: ready, journal, mode, flights }) })
+        let budget = Arc::new(Budget::new(Caps::new(budget), journal.spent()));
+        let mut watchers = JoinSet::new();
+        for lane in &lanes.lanes {
+            watchers.spawn(lane::watch(Arc::downgrade(lane)));
+        }
+        let common = Common { models: ready, journal, budget, mode, flights: Mutex::default() };
+        Ok(Self { shared: Arc::new(common), _watchers: watchers })
     }
 
     /// Asks every endpoint for its models, so that a wrong address or key stops a run before any work is done.
@@ -170,16 +230,26 @@ impl Llm {
     pub async fn probe(&self) -> Result<Vec<String>, Fatal> {
         let probes = self.shared.models.values().map(|model| model.probe());
         let warnings = futures::future::try_join_all(probes).await?;
-        Ok(warnings.into_iter().flatten().collect())
+        // Models that share a server say the same of it.
+        let warnings: BTreeSet<_> = warnings.into_iter().flatten().collect();
+        Ok(warnings.into_iter().collect())
     }
 
-    /// Answers from the journal, or asks, journals durably, then answers.
-    pub async fn answer(&self, prompt: &Prompt) -> Result<Answer, Fatal> {
+    /// Answers from the journal, or asks, journals durably, then answers. None if some of the prompts wait for a batch.
+    pub async fn answers(&self, prompts: &[Prompt]) -> Result<Option<Vec<Answer>>, Fatal> {
+        let answers = prompts.iter().map(|prompt| self.answer(prompt));
+        let answers = futures::future::try_join_all(answers).await?;
+        Ok(answers.into_iter().collect())
+    }
+
+    async fn answer(&self, prompt: &Prompt) -> Result<Option<Answer>, Fatal> {
         let model = self.shared.models.get(&prompt.model);
         let model = model.ok_or_else(|| Fatal::UnknownModel { model: prompt.model.clone() })?;
-        let key = key(prompt, &model.plan.backend);
-        let reply = self.flight(key, model, prompt).await?;
-        Ok(Answer { prompt_id: hexadecimal(&key), reply })
+        let key = key(prompt, &model.plan);
+        Ok(match self.flight(key, model, prompt).await? {
+            Landed::Answered(reply) => Some(Answer { prompt_id: hexadecimal(&key), reply }),
+            Landed::Wanted => None,
+        })
     }
 
     /// Sends nothing new any more: whoever still waits for a model gets [`Fatal::Closed`]. Calls that are under way, and
@@ -191,6 +261,17 @@ impl Llm {
     /// What each model did, by its name in the pipeline.
     pub fn counters(&self) -> BTreeMap<String, Counters> {
         self.shared.models.iter().map(|(name, model)| (name.clone(), model.counters())).collect()
+    }
+
+    /// What all of them cost together, from the journal's beginning on.
+    pub fn spending(&self) -> Spending {
+        let spent = self.shared.budget.spent();
+        Spending {
+            requests: spent.known.requests,
+            tokens: spent.known.tokens,
+            dollars: dollars(spent.known.picodollars),
+            dollars_unsure: dollars(spent.lost.picodollars),
+        }
     }
 
     /// The flight under this key, which is a new one if there is none.
@@ -242,21 +323,51 @@ impl Drop for Landing {
 
 /// The journal is looked into here and not before: a flight that lands between a look and the beginning of another
 /// flight would be flown twice.
-async fn fly(landing: Landing, model: Arc<Model>, prompt: Prompt) -> Result<Outcome, Fatal> {
+async fn fly(landing: Landing, model: Arc<Model>, prompt: Prompt) -> Result<Landed, Fatal> {
     let Landing { shared, key, .. } = &landing;
     if let Some(found) = shared.journal.find(*key).await?
-        && (shared.mode == Mode::Replay || model.still_answers(&found))
+        && model.still_answers(&found, shared.mode)
     {
         model.tally.from_journal.add(1);
-        return Ok(found.outcome);
+        return Ok(Landed::Answered(found.outcome));
+    }
+    if shared.mode == Mode::Batch && matches!(model.plan.backend, Backend::Endpoints(_)) {
+        let (name, served) = (model.plan.name.clone(), model.plan.served.clone());
+        let prompt = journalled(&prompt);
+        shared.journal.want(Wanted { key: *key, model: name, served, prompt }).await?;
+        return Ok(Landed::Wanted);
     }
     if shared.mode == Mode::Replay {
         return Err(Fatal::NotInJournal { model: prompt.model, prompt_id: hexadecimal(key) });
     }
-    let entry = model.ask(*key, &prompt).await?;
-    let outcome = entry.outcome.clone();
-    shared.journal.keep(entry).await?;
-    Ok(outcome)
+    let desk = Desk { journal: &shared.journal, budget: &shared.budget };
+    let fresh = model.ask(*key, &prompt, desk).await?;
+    let outcome = fresh.entry.outcome.clone();
+    shared.journal.keep(fresh.entry.clone(), fresh.attempt).await?;
+    fresh.book();
+    Ok(Landed::Answered(outcome))
+}
+
+/// A prompt as the journal keeps it.
+fn journalled(prompt: &Prompt) -> String {
+    serde_json::to_string(prompt).expect("a prompt has nothing that JSON has not")
+}
+
+/// The gates of a run: one for each model at each server, whoever asks there.
+#[derive(Debug, Default)]
+struct Lanes {
+    lanes: Vec<Arc<Lane>>,
+}
+
+impl Lanes {
+    fn lane(&mut self, plan: &EndpointPlan, timeout: Duration) -> Result<Arc<Lane>, EndpointError> {
+        if let Some(lane) = self.lanes.iter().find(|lane| lane.is(plan)) {
+            return Ok(Arc::clone(lane));
+        }
+        let lane = Arc::new(Lane::open(plan, timeout)?);
+        self.lanes.push(Arc::clone(&lane));
+        Ok(lane)
+    }
 }
 
 /// What decides a reply, in the form that is digested. The fields are those of the prompt, spelled out so that a new one
@@ -274,18 +385,20 @@ struct Identity<'a> {
     stop: &'a [String],
     shape: &'a Option<Shape>,
     seed: u32,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    extra: &'a Map<String, Value>,
 }
 
-fn key(prompt: &Prompt, backend: &Backend) -> Key {
+fn key(prompt: &Prompt, plan: &ModelPlan) -> Key {
     let Prompt { model: _, system, user, max_tokens, temperature, top_p, stop, shape, seed } = prompt;
-    let server = match backend {
-        Backend::Endpoint { .. } => "endpoint",
+    let server = match plan.backend {
+        Backend::Endpoints(_) => "endpoint",
         Backend::Embedded { .. } => "embedded",
     };
     let identity = Identity {
         version: KEY_VERSION,
         server,
-        model: served(backend),
+        model: &plan.served,
         system,
         user,
         max_tokens: *max_tokens,
@@ -294,17 +407,10 @@ fn key(prompt: &Prompt, backend: &Backend) -> Key {
         stop,
         shape,
         seed: *seed,
+        extra: &plan.extra,
     };
     let identity = serde_json::to_vec(&identity).expect("a prompt has nothing that JSON has not");
     *blake3::hash(&identity).as_bytes()
-}
-
-/// What the model is called where it runs.
-fn served(backend: &Backend) -> &str {
-    match backend {
-        Backend::Endpoint { model, .. } => model,
-        Backend::Embedded { name, .. } => name,
-    }
 }
 
 fn hexadecimal(key: &Key) -> String {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One question to one model, complete: a reply is a function of this value.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prompt {
     /// The name of a `[models.NAME]` table.
     pub model: String,
@@ -20,7 +20,7 @@ pub struct Prompt {
 }
 
 /// How the server constrains the reply.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
     JsonSchema(String),

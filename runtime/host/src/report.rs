@@ -38,7 +38,18 @@ pub struct Report {
     /// Deviations from the standards that cost nothing.
     pub oddities: BTreeMap<String, u64>,
     pub models: Vec<ModelUse>,
+    pub spending: Spent,
     pub parts: Vec<PartLine>,
+}
+
+/// What all calls in the journal cost, those of earlier runs included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Spent {
+    pub requests: u64,
+    pub tokens: u64,
+    pub dollars: f64,
+    /// The most that may have been paid beside that, for calls whose cost nobody knows.
+    pub dollars_unsure: f64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -70,7 +81,17 @@ pub struct ModelUse {
     pub failed: u64,
     /// Of the calls.
     pub prompt_tokens: u64,
+    /// Of the prompts' tokens, what the server had in its cache.
+    pub cached_tokens: u64,
     pub completion_tokens: u64,
+    /// Replies whose tokens the server did not count.
+    pub usage_estimated: u64,
+    /// Calls beyond the first one of each prompt.
+    pub retries: u64,
+    /// How many calls could be under way at once in the end: what the gate found to do any good.
+    pub at_once: u64,
+    /// Seconds that prompts waited for limits, and for busy or broken servers; many wait at once.
+    pub waited_seconds: f64,
     /// Of the calls; unknown without a price.
     pub dollars: Option<f64>,
 }
@@ -97,6 +118,7 @@ pub struct Facts {
     pub source_waited_seconds: f64,
     pub stage_seconds: Vec<f64>,
     pub models: Vec<ModelUse>,
+    pub spending: Spent,
     pub parts: Vec<PartLine>,
 }
 
@@ -125,6 +147,7 @@ impl Report {
             places,
             oddities: ledger.oddities.clone(),
             models: facts.models,
+            spending: facts.spending,
             parts: facts.parts,
         }
     }
@@ -177,6 +200,7 @@ fn write_summary(to: &mut String, report: &Report) -> fmt::Result {
     if !report.models.is_empty() {
         to.write_char('\n')?;
         write_models(to, &report.models)?;
+        write_spending(to, report)?;
     }
     if !report.finished {
         to.write_str("\nwhat was done is kept: the same command goes on from here\n")?;
@@ -232,6 +256,21 @@ fn write_models(to: &mut String, models: &[ModelUse]) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// What the journal has cost, where that is more than this run.
+fn write_spending(to: &mut String, report: &Report) -> fmt::Result {
+    let Spent { requests, tokens, dollars, dollars_unsure } = report.spending;
+    let calls: u64 = report.models.iter().map(|model| model.calls).sum();
+    if dollars_unsure == 0.0 && (dollars == 0.0 || requests <= calls) {
+        return Ok(());
+    }
+    let (requests, tokens) = (counted(requests, "request"), counted(tokens, "token"));
+    write!(to, "with earlier runs: {requests}, {tokens}, ${dollars:.2}")?;
+    if 0.0 < dollars_unsure {
+        write!(to, "; costs unknown: ${dollars_unsure:.2} at most")?;
+    }
+    to.write_char('\n')
 }
 
 /// "12 empty, 3 short, and 2 more", the most common first, within a width.
@@ -342,9 +381,11 @@ mod tests {
                     prompt_tokens: 1_234_567,
                     completion_tokens: 98_765,
                     dollars: Some(0.163),
+                    ..ModelUse::default()
                 },
                 ModelUse { name: "small".to_owned(), ..ModelUse::default() },
             ],
+            spending: Spent { requests: 2300, tokens: 1_500_000, dollars: 0.181, dollars_unsure: 0.004 },
             parts: vec![part("a", 1000, false), part("b", 97, true)],
         }
     }
@@ -375,6 +416,7 @@ oddities  1,097 bare_newline
 model         calls      known   failed      prompt tok       reply tok    dollars
 writer        2,194         12        3       1,234,567          98,765       0.16
 small             0          0        0               0               0    unknown
+with earlier runs: 2,300 requests, 1,500,000 tokens, $0.18; costs unknown: $0.00 at most
 ";
         assert_eq!(said, expected, "it says:\n{said}");
         assert!(said.lines().all(|line| line.chars().count() <= WIDTH), "{said}");

@@ -7,6 +7,7 @@
 //! forget.
 
 pub mod apply;
+pub mod estimate;
 mod house;
 pub mod inspect;
 mod parts;
@@ -33,6 +34,7 @@ use crate::sinks;
 use crate::sinks::part::Sink;
 use crate::source::{self, Archive};
 use crate::stages::{Level, Line, Stages, StagesError};
+use crate::tokens;
 use house::House;
 use parts::{Done, Todo};
 use reader::{Reading, Ways};
@@ -63,8 +65,12 @@ pub struct Options {
     pub limit: Option<u64>,
     /// No model is asked: every reply must be in the journal.
     pub replay: bool,
+    /// Servers are not asked: what the journal has no reply to is noted there for a batch.
+    pub batch: bool,
     /// Nothing is run afterwards, so nothing is written either.
     pub check_only: bool,
+    /// Only a sample is looked at, with the replies that the journal has, if there is one.
+    pub estimate_only: bool,
     /// Only the sink is looked after, so no model is opened.
     pub sink_only: bool,
     /// Parts that another pipeline has made are replaced.
@@ -104,6 +110,10 @@ pub enum Fatal {
          on which"
     )]
     StageFails { stage: String, failed: u64, tried: u64 },
+    #[error("{pages} pages wait for replies of a batch")]
+    Waiting { pages: u64 },
+    #[error(transparent)]
+    Tokenizer(tokens::vocabulary::VocabularyError),
     #[error("interrupted")]
     Interrupted,
     #[error("cannot start a thread")]
@@ -162,7 +172,9 @@ impl Run {
                 wrong.extend(errors.into_iter().map(Fatal::Source));
                 source::Listing::default()
             });
-        let stages = match Stages::load(&plan.stages, plan.run.workers, options.cache.as_deref()) {
+        let stages = Stages::load(&plan.stages, plan.run.workers, options.cache.as_deref());
+        let stages = match stages.and_then(|stages| stages.routed(&plan.models).map_err(|error| vec![error]))
+        {
             Ok(stages) => {
                 let columns = stages.declared_columns();
                 if let Err(error) = sinks::check_columns(&columns) {
@@ -279,6 +291,9 @@ impl Run {
         let mut parts = todo.kept;
         parts.extend(written.finished.into_iter().map(|(archive, finished)| (archive, finished, false)));
         parts.sort_by_key(|(archive, finished, _)| (*archive, finished.start.offset));
+        if 0 < written.waiting {
+            self.stop.set(Fatal::Waiting { pages: written.waiting });
+        }
         let finished = !self.stop.is_set();
         let done = Done { parts, ledger: written.ledger, took: written.took };
         let report = self.report(&done, finished, (begun.elapsed(), waited));
@@ -353,6 +368,12 @@ impl Run {
     }
 }
 
+/// Waits for something that has nothing to do with a run's pages.
+pub fn wait<T>(what: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(what))
+}
+
 fn wanted(plan: &Plan, options: &Options, said: &Sender<Line>) -> source::Wanted {
     let mut storage = options.storage.clone();
     storage.extend(plan.source.storage.clone());
@@ -376,12 +397,28 @@ fn open_models(
     plan: &Plan,
     options: &Options,
 ) -> Result<(Llm, Vec<String>), llm::Fatal> {
-    let mode = if options.replay { llm::Mode::Replay } else { llm::Mode::Live };
+    let mode = match (options.replay, options.batch) {
+        (true, _) => llm::Mode::Replay,
+        (false, true) => llm::Mode::Batch,
+        (false, false) => llm::Mode::Live,
+    };
     runtime.block_on(async {
-        let no_journal = options.check_only || options.sink_only;
-        let journal = if no_journal { Path::new(NO_JOURNAL) } else { &plan.run.journal };
-        let models = if options.sink_only { &[] } else { plan.models.as_slice() };
-        let llm = Llm::open(models, journal, mode).await?;
+        let mut journal = plan.run.journal.as_path();
+        let mut models = plan.models.as_slice();
+        if options.estimate_only {
+            // A journal that is in use, or is none, is as good as none.
+            let opened = Llm::open(models, &plan.budget, journal, llm::Mode::Replay).await;
+            if let Ok(llm) = opened {
+                return Ok((llm, Vec::new()));
+            }
+        }
+        if options.check_only || options.sink_only || options.estimate_only {
+            journal = Path::new(NO_JOURNAL);
+        }
+        if options.sink_only || options.estimate_only {
+            models = &[];
+        }
+        let llm = Llm::open(models, &plan.budget, journal, mode).await?;
         let warnings = llm.probe().await?;
         Ok((llm, warnings))
     })

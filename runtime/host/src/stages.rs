@@ -10,6 +10,7 @@ mod engine;
 mod guest;
 mod host;
 mod passage;
+mod routes;
 mod wasi;
 
 use std::fmt;
@@ -22,12 +23,14 @@ pub use engine::EngineError;
 pub use guest::Description;
 pub use passage::{Passage, Passed, Rejected, prompts};
 
-use crate::config::{Isolation, StagePlan};
+use crate::condition::ConditionError;
+use crate::config::{Isolation, ModelPlan, StagePlan};
 use crate::document::{Capture, Column, Document, Draft};
 use crate::prompt::{Failure, Prompt, Reply};
 use engine::{Engine, Program};
 use guest::Guest;
 use host::Grants;
+use routes::Routes;
 
 /// The names of the stages that are built in.
 pub fn built_in() -> Vec<&'static str> {
@@ -199,6 +202,7 @@ pub enum LoadErrorKind {
 pub struct Stages {
     engine: Engine,
     stages: Vec<Stage>,
+    routes: Routes,
 }
 
 /// A loaded stage.
@@ -225,7 +229,13 @@ impl Stages {
                 Err(error) => errors.push(StagesError::Load(error)),
             }
         }
-        if errors.is_empty() { Ok(Self { engine, stages }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { engine, stages, routes: Routes::default() }) } else { Err(errors) }
+    }
+
+    /// The same with the routes of these models.
+    pub fn routed(self, models: &[ModelPlan]) -> Result<Self, StagesError> {
+        let routes = Routes::new(models, &self.declared_columns()).map_err(StagesError::Route)?;
+        Ok(Self { routes, ..self })
     }
 
     pub fn stages(&self) -> &[Stage] {
@@ -245,6 +255,8 @@ pub enum StagesError {
     Engine(EngineError),
     #[error(transparent)]
     Load(LoadError),
+    #[error("the condition of a route does not fit the columns of the stages")]
+    Route(#[source] ConditionError),
 }
 
 impl Stage {
@@ -308,6 +320,11 @@ impl Worker {
 
     pub fn stages(&self) -> &[Stage] {
         self.stages.stages()
+    }
+
+    /// The model that answers for the document in this one's place, if there is one.
+    pub(crate) fn route(&self, model: &str, document: &Document) -> Option<&str> {
+        self.stages.routes.route(model, document)
     }
 
     /// Lets the stage at `place` say what it thinks of the document, given the replies so far.

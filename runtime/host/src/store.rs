@@ -322,7 +322,8 @@ impl Store {
                             && !number.is_empty()
                             && number.bytes().all(|byte| byte.is_ascii_digit())
                     });
-                if path.is_dir() {
+                // A link to a folder is none of ours, and may lead in circles.
+                if entry.file_type().is_ok_and(|it| it.is_dir()) {
                     folders.push(path);
                 } else if is_copy {
                     torn.push(path);

@@ -6,6 +6,13 @@
 //! model's own tokenizer differs from it by some per cent on English and by more elsewhere; what a reply really cost
 //! is in its usage.
 
+pub mod vocabulary;
+
+/// The vocabularies that are built in.
+pub const VOCABULARIES: [&str; 3] = ["o200k_base", "cl100k_base", "voyage3_base"];
+/// The one that is counted in everywhere but in estimates.
+pub const VOCABULARY: &str = "o200k_base";
+
 /// Tokens of the text.
 pub fn count(text: &str) -> u32 {
     bpe_openai::o200k_base().count(text).try_into().unwrap_or(u32::MAX)

@@ -19,7 +19,9 @@ use super::{
     SourceTable, StagePlan, StageTable, shape,
 };
 
+mod endpoint;
 mod model;
+mod secrets;
 
 /// Enough to keep the default ceiling of an endpoint busy twice over; ordinary pages of that number are tens of MB.
 const PAGES_IN_FLIGHT: usize = 512;
@@ -78,7 +80,7 @@ pub fn check(text: &str, file: &Path, known: &Known<'_>) -> Result<Plan, Complai
     if !errors.is_empty() {
         for error in errors {
             let span = error.span().unwrap_or_default();
-            model::hide_line(text, span.start, &mut notes);
+            secrets::hide_line(text, span.start, &mut notes);
             let at = Spot { path: String::new(), span, value: None };
             notes.note(&at, error.message().trim());
         }
@@ -87,7 +89,7 @@ pub fn check(text: &str, file: &Path, known: &Known<'_>) -> Result<Plan, Complai
     }
     let tree = DeValue::Table(tree.into_inner());
     let root = Spot::root(&tree);
-    model::hide_secrets(&root, &mut notes);
+    secrets::hide_secrets(&root, &mut notes);
     let refused = shape::walk(&root, &mut notes);
     let folder = file.parent().unwrap_or(Path::new(""));
     let plan = Check { folder, known, refused, notes: &mut notes }.pipeline(&root);
@@ -114,7 +116,9 @@ impl Check<'_, '_> {
         let models = root.key("models");
         let models: Vec<_> = models.keys().into_iter().map(|name| (name, models.key(name))).collect();
         let names: Vec<&str> = models.iter().map(|(name, _)| *name).collect();
-        let models: Vec<_> = models.iter().map(|(name, spot)| self.model(name, spot)).collect();
+        let plans: Vec<_> = models.iter().map(|(name, spot)| self.model(name, spot)).collect();
+        self.together(&models, &plans);
+        let budget = self.budget(&root.key("budget"), &models, &plans);
         let stages = self.stages(&root.key("stages"), &names);
         let sink = self.sink(&root.key("sink"));
         let run = self.run(&root.key("run"));
@@ -122,7 +126,8 @@ impl Check<'_, '_> {
         Some(Plan {
             seed: seed.map_or(0, |seed| seed.table),
             source: source?,
-            models: models.into_iter().collect::<Option<_>>()?,
+            models: plans.into_iter().collect::<Option<_>>()?,
+            budget,
             stages: stages.into_iter().collect::<Option<_>>()?,
             run: self.run_plan(run, &sink, name.as_deref().unwrap_or_default()),
             name: name?,

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
-use std::num::NonZeroU32;
 use std::path::Path;
 
 use toml::Value;
 
-use super::{Backend, Format, Isolation, ModelPlan, Plan, StagePlan};
+use super::{
+    Backend, BudgetTable, EndpointPlan, Format, Isolation, ModelPlan, Plan, StagePlan, TokenizerPlan,
+};
 
 impl Plan {
     /// The plan as it will be run.
@@ -35,6 +36,7 @@ impl Plan {
         for model in &self.models {
             model.write(to)?;
         }
+        self.budget.write(to)?;
         for stage in &self.stages {
             stage.write(to)?;
         }
@@ -62,30 +64,86 @@ impl ModelPlan {
     fn write(&self, to: &mut String) -> fmt::Result {
         writeln!(to, "\n[models.{}]", self.name)?;
         match &self.backend {
-            Backend::Endpoint { url, model, key } => {
-                line(to, "endpoint", quoted(url))?;
-                line(to, "model", quoted(model))?;
-                if let Some(key) = key {
-                    line(to, "key", format_args!("{key:?}"))?;
+            Backend::Endpoints(endpoints) => {
+                line(to, "model", quoted(&self.served))?;
+                line(to, "length_field", quoted(self.length_field.name()))?;
+                for (name, value) in &self.extra {
+                    line(to, &format!("extra.{name}"), value)?;
+                }
+                if let [endpoint] = endpoints.as_slice() {
+                    line(to, "endpoint", quoted(&endpoint.url))?;
+                    endpoint.write(to)?;
                 }
             }
-            Backend::Embedded { name, context } => {
-                line(to, "embedded", quoted(name))?;
+            Backend::Embedded { context, in_flight } => {
+                line(to, "embedded", quoted(&self.served))?;
                 line(to, "context", context)?;
+                line(to, "in_flight", in_flight)?;
             }
         }
-        let limit = |to: &mut String, key: &str, limit: Option<NonZeroU32>| match limit {
-            Some(limit) => line(to, key, limit),
-            None => Ok(()),
-        };
-        limit(to, "requests_per_minute", self.requests_per_minute)?;
-        limit(to, "tokens_per_minute", self.tokens_per_minute)?;
-        line(to, "in_flight", self.in_flight)?;
-        if let Some(price) = self.price {
-            line(to, "price", format_args!("{{ input = {:?}, output = {:?} }}", price.input, price.output))?;
+        match &self.tokenizer {
+            TokenizerPlan::BuiltIn(name) => line(to, "tokenizer", quoted(name))?,
+            TokenizerPlan::File(file) => line(to, "tokenizer", path(file))?,
         }
         line(to, "timeout_seconds", self.timeout.as_secs())?;
-        line(to, "patience_seconds", self.patience.as_secs())
+        line(to, "patience_seconds", self.patience.as_secs())?;
+        if let Backend::Endpoints(endpoints) = &self.backend
+            && 1 < endpoints.len()
+        {
+            for endpoint in endpoints {
+                writeln!(to, "\n[[models.{}.endpoints]]", self.name)?;
+                line(to, "url", quoted(&endpoint.url))?;
+                line(to, "model", quoted(&endpoint.model))?;
+                line(to, "weight", endpoint.weight)?;
+                endpoint.write(to)?;
+            }
+        }
+        for route in &self.routes {
+            writeln!(to, "\n[[models.{}.routes]]", self.name)?;
+            line(to, "when", quoted(&route.when))?;
+            line(to, "to", quoted(&route.to))?;
+        }
+        Ok(())
+    }
+}
+
+impl EndpointPlan {
+    fn write(&self, to: &mut String) -> fmt::Result {
+        if let Some(key) = &self.key {
+            line(to, "key", format_args!("{key:?}"))?;
+        }
+        let limits = [
+            ("requests_per_minute", self.requests_per_minute),
+            ("tokens_per_minute", self.tokens_per_minute),
+        ];
+        for (key, limit) in limits.into_iter().filter_map(|(key, limit)| Some((key, limit?))) {
+            line(to, key, limit)?;
+        }
+        line(to, "in_flight", self.in_flight)?;
+        if let Some(price) = self.price {
+            let cached =
+                price.cached_input.map_or(String::new(), |cached| format!(", cached_input = {cached:?}"));
+            let batch = price.batch.map_or(String::new(), |batch| format!(", batch = {batch:?}"));
+            let (input, output) = (price.input, price.output);
+            line(to, "price", format_args!("{{ input = {input:?}{cached}, output = {output:?}{batch} }}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl BudgetTable {
+    fn write(&self, to: &mut String) -> fmt::Result {
+        if *self == Self::default() {
+            return Ok(());
+        }
+        to.write_str("\n[budget]\n")?;
+        if let Some(dollars) = self.max_usd {
+            line(to, "max_usd", format_args!("{dollars:?}"))?;
+        }
+        for (key, most) in [("max_requests", self.max_requests), ("max_tokens", self.max_tokens)] {
+            most.map_or(Ok(()), |most| line(to, key, most))?;
+        }
+        Ok(())
     }
 }
 

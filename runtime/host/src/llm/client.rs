@@ -1,20 +1,23 @@
 //! One call to an OpenAI-compatible server: a prompt becomes a request, a response becomes a reply or trouble.
 //!
-//! The request has the fields that the protocol names, and `grammar` (GBNF), which llama.cpp's server understands and
-//! others refuse. A response is read leniently: only the reply's text is needed. The module does not wait, repeat or
+//! The request has the fields that the protocol names, `grammar` (GBNF), which llama.cpp's server understands and
+//! others refuse, and those that the pipeline adds. A response is read leniently: only the reply's text is needed. The module does not wait, repeat or
 //! remember anything.
+
+pub(crate) mod batches;
 
 use std::error::Error;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Url, redirect};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use crate::config::Secret;
+use crate::config::{LengthField, Secret};
+use crate::llm::budget::Usage;
 use crate::llm::retry::{self, Trouble};
 use crate::prompt::{Failure, Finish, Prompt, Reply, Shape};
 use crate::tokens;
@@ -33,27 +36,48 @@ const MAX_REPLY_BYTES: usize = 8 << 20;
 /// An account of an error is a few hundred bytes; of an error page the beginning is enough.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
+/// A server counts itself without any model.
+const METRICS_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A chat's own tokens around those of its messages, about.
 const CHAT_TOKENS: u32 = 16;
 
-/// One model at one server.
+/// The same with the longest system message that a template is known to add by itself.
+const MOST_CHAT_TOKENS: u64 = 256;
+
+/// One server.
 #[derive(Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
+    base: Url,
     chat: Url,
     models: Url,
+    /// Beside the protocol's own addresses, where vLLM and llama.cpp have it.
+    metrics: Url,
     /// Without credentials, for messages.
     shown: String,
-    model: String,
     clock: fn() -> Timestamp,
+}
+
+/// What a request says beside the prompt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form<'a> {
+    /// What the server calls the model.
+    pub(crate) model: &'a str,
+    pub(crate) seed: u32,
+    pub(crate) length_field: LengthField,
+    pub(crate) extra: &'a Map<String, Value>,
 }
 
 /// A reply as it came.
 #[derive(Debug)]
 pub(crate) struct Completion {
     pub(crate) reply: Reply,
+    pub(crate) usage: Usage,
     /// Whether the server left out how many tokens it was.
     pub(crate) usage_estimated: bool,
+    /// How long the server wants no other call, because a limit is used up.
+    pub(crate) pause: Option<Duration>,
 }
 
 /// Why an endpoint cannot be asked at all.
@@ -71,7 +95,6 @@ impl Client {
     /// `timeout` is how long the server may send nothing. `clock` is asked when a server says when to come back.
     pub(crate) fn new(
         endpoint: &str,
-        model: &str,
         key: Option<&Secret>,
         timeout: Duration,
         clock: fn() -> Timestamp,
@@ -82,8 +105,9 @@ impl Client {
             http: http(&base, key, timeout)?,
             chat: below(&base, &["chat", "completions"])?,
             models: below(&base, &["models"])?,
+            metrics: beside(&base, "metrics")?,
             shown: shown(&base),
-            model: model.to_owned(),
+            base,
             clock,
         })
     }
@@ -93,44 +117,56 @@ impl Client {
         &self.shown
     }
 
-    pub(crate) async fn complete(&self, prompt: &Prompt) -> Result<Completion, Trouble> {
-        let body = request(&self.model, prompt).map_err(Trouble::Prompt)?;
+    pub(crate) async fn complete(&self, prompt: &Prompt, form: Form<'_>) -> Result<Completion, Trouble> {
+        let body = request(prompt, form).map_err(Trouble::Prompt)?;
         let request = self.http.post(self.chat.clone()).header(CONTENT_TYPE, "application/json").body(body);
-        let body = self.send(request).await?;
-        completion(&body, prompt)
+        let (body, headers) = self.send(request).await?;
+        let header = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
+        let mut completion = completion(&body, prompt)?;
+        completion.pause = retry::used_up(&header);
+        Ok(completion)
+    }
+
+    /// What the server counts of itself, if it does, in Prometheus' text form.
+    pub(crate) async fn metrics(&self) -> Result<String, Trouble> {
+        let (body, _) = self.send(self.http.get(self.metrics.clone()).timeout(METRICS_TIMEOUT)).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
     /// The names of the models that the server has, if it tells.
     pub(crate) async fn models(&self) -> Result<Vec<String>, Trouble> {
-        let body = self.send(self.http.get(self.models.clone()).timeout(PROBE_TIMEOUT)).await?;
+        let (body, _) = self.send(self.http.get(self.models.clone()).timeout(PROBE_TIMEOUT)).await?;
         let listing: Value = serde_json::from_slice(&body).unwrap_or_default();
         let models = listing.get("data").and_then(Value::as_array).into_iter().flatten();
         Ok(models.filter_map(|model| Some(model.get("id")?.as_str()?.to_owned())).collect())
     }
 
-    /// The body of a success.
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, Trouble> {
-        let response = request.send().await.map_err(failed)?;
-        let status = response.status();
-        if status.is_success() {
+    /// The body of a success, and its headers.
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<(Vec<u8>, HeaderMap), Trouble> {
+        let mut response = request.send().await.map_err(failed)?;
+        let headers = std::mem::take(response.headers_mut());
+        if response.status().is_success() {
             let (body, rest) = read(response, MAX_REPLY_BYTES).await;
+            let lost = |says| Trouble::Fault { says, worked: true };
             return match rest {
-                Rest::Nothing => Ok(body),
-                Rest::More => Err(Trouble::Fault(format!("a reply of more than {MAX_REPLY_BYTES} bytes"))),
+                Rest::Nothing => Ok((body, headers)),
+                Rest::More => Err(lost(format!("a reply of more than {MAX_REPLY_BYTES} bytes"))),
                 Rest::Lost(error) => Err(failed(error)),
             };
         }
-        let headers = response.headers().clone();
-        let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        *response.headers_mut() = headers;
+        Err(self.refused(response).await)
+    }
+
+    /// What a response other than a success means.
+    async fn refused(&self, mut response: reqwest::Response) -> Trouble {
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        let header = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
         // Whatever of the body is lost, the status was heard.
         let (body, _) = read(response, MAX_ERROR_BYTES).await;
-        let response = retry::Response {
-            status: status.as_u16(),
-            retry_after: header(RETRY_AFTER),
-            retry_after_ms: header(HeaderName::from_static("retry-after-ms")),
-            body: &String::from_utf8_lossy(&body),
-        };
-        Err(retry::trouble(response, (self.clock)()))
+        let body = String::from_utf8_lossy(&body);
+        retry::trouble(retry::Response { status, header: &header, body: &body }, (self.clock)())
     }
 }
 
@@ -164,6 +200,13 @@ fn http(base: &Url, key: Option<&Secret>, timeout: Duration) -> Result<reqwest::
 fn below(base: &Url, segments: &[&str]) -> Result<Url, EndpointError> {
     let mut url = base.clone();
     url.path_segments_mut().map_err(|()| EndpointError::Url)?.pop_if_empty().extend(segments);
+    Ok(url)
+}
+
+/// A name in the place of the base URL's last segment, which is the protocol's version.
+fn beside(base: &Url, name: &str) -> Result<Url, EndpointError> {
+    let mut url = base.clone();
+    url.path_segments_mut().map_err(|()| EndpointError::Url)?.pop_if_empty().pop().push(name);
     Ok(url)
 }
 
@@ -202,7 +245,14 @@ async fn read(mut response: reqwest::Response, most: usize) -> (Vec<u8>, Rest) {
 fn failed(error: reqwest::Error) -> Trouble {
     let error = error.without_url();
     let says = chain(&error);
-    if error.is_connect() { Trouble::Unreachable(says) } else { Trouble::Fault(says) }
+    // A connection that is not made in time is none.
+    if error.is_connect() {
+        Trouble::Unreachable(says)
+    } else if error.is_timeout() {
+        Trouble::Late(says)
+    } else {
+        Trouble::Fault { says, worked: true }
+    }
 }
 
 /// An error with its causes on one line.
@@ -216,6 +266,18 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     retry::words(&says)
 }
 
+/// More tokens than a call can take, in any vocabulary: a token is a byte at least, and a chat's own are few.
+pub(crate) fn worst(prompt: &Prompt) -> Usage {
+    let bytes = prompt.user.len() + prompt.system.as_ref().map_or(0, String::len);
+    let shape = match &prompt.shape {
+        None => 0,
+        // Some servers put the schema into the prompt.
+        Some(Shape::Grammar(text) | Shape::JsonSchema(text)) => text.len(),
+    };
+    let prompt_tokens = (bytes + shape) as u64 + MOST_CHAT_TOKENS;
+    Usage { prompt: prompt_tokens, cached: 0, completion: prompt.max_tokens.into() }
+}
+
 /// The tokens of a prompt in the server's eyes, about.
 pub(crate) fn estimate(prompt: &Prompt) -> u32 {
     let system = prompt.system.as_deref().map_or(0, tokens::count);
@@ -226,7 +288,10 @@ pub(crate) fn estimate(prompt: &Prompt) -> u32 {
 struct Request<'a> {
     model: &'a str,
     messages: Vec<Message<'a>>,
-    max_tokens: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -238,6 +303,8 @@ struct Request<'a> {
     response_format: Option<ResponseFormat>,
     #[serde(skip_serializing_if = "Option::is_none")]
     grammar: Option<&'a str>,
+    #[serde(flatten)]
+    extra: &'a Map<String, Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -260,19 +327,23 @@ struct JsonSchema {
     schema: Box<RawValue>,
 }
 
-fn request(model: &str, prompt: &Prompt) -> Result<Vec<u8>, Failure> {
+/// The body of a request.
+pub(crate) fn request(prompt: &Prompt, form: Form<'_>) -> Result<Vec<u8>, Failure> {
     let system = prompt.system.as_deref().map(|content| Message { role: "system", content });
     let user = Message { role: "user", content: &prompt.user };
+    let most = |field| (form.length_field == field).then_some(prompt.max_tokens);
     let mut request = Request {
-        model,
+        model: form.model,
         messages: system.into_iter().chain([user]).collect(),
-        max_tokens: prompt.max_tokens,
+        max_tokens: most(LengthField::MaxTokens),
+        max_completion_tokens: most(LengthField::MaxCompletionTokens),
         temperature: prompt.temperature,
         top_p: prompt.top_p,
         stop: &prompt.stop,
-        seed: prompt.seed,
+        seed: form.seed,
         response_format: None,
         grammar: None,
+        extra: form.extra,
     };
     match &prompt.shape {
         None => {}
@@ -308,11 +379,12 @@ struct ResponseMessage {
 }
 
 /// The reply in a response. Of several choices, which nobody asked for, the first one counts.
-fn completion(body: &[u8], prompt: &Prompt) -> Result<Completion, Trouble> {
+pub(crate) fn completion(body: &[u8], prompt: &Prompt) -> Result<Completion, Trouble> {
+    let fault = |says: String| Trouble::Fault { says, worked: true };
     let response: Response = serde_json::from_slice(body)
-        .map_err(|error| Trouble::Fault(format!("a response that is no chat completion: {error}")))?;
+        .map_err(|error| fault(format!("a response that is no chat completion: {error}")))?;
     let choice = response.choices.into_iter().next();
-    let choice = choice.ok_or_else(|| Trouble::Fault("a response without choices".to_owned()))?;
+    let choice = choice.ok_or_else(|| fault("a response without choices".to_owned()))?;
     let finish = match choice.finish_reason.as_deref() {
         Some("length") => Finish::Length,
         Some("content_filter") => Finish::Filtered,
@@ -321,17 +393,21 @@ fn completion(body: &[u8], prompt: &Prompt) -> Result<Completion, Trouble> {
     };
     // A model that thought until its tokens were used up has said nothing, which is a reply too.
     let text = choice.message.content.unwrap_or_default();
-    let tokens = |key: &str| response.usage.get(key)?.as_u64()?.try_into().ok();
-    let (asked, said) = (tokens("prompt_tokens"), tokens("completion_tokens"));
-    Ok(Completion {
-        usage_estimated: asked.is_none() || said.is_none(),
-        reply: Reply {
-            prompt_tokens: asked.unwrap_or_else(|| estimate(prompt)),
-            completion_tokens: said.unwrap_or_else(|| tokens::count(&text)),
-            text,
-            finish,
-        },
-    })
+    let tokens = |path: &str| response.usage.pointer(path)?.as_u64()?.try_into().ok();
+    let (asked, said): (Option<u32>, Option<u32>) = (tokens("/prompt_tokens"), tokens("/completion_tokens"));
+    let cached = tokens("/prompt_tokens_details/cached_tokens").unwrap_or(0);
+    let reply = Reply {
+        prompt_tokens: asked.unwrap_or_else(|| estimate(prompt)),
+        completion_tokens: said.unwrap_or_else(|| tokens::count(&text)),
+        text,
+        finish,
+    };
+    let usage = Usage {
+        prompt: reply.prompt_tokens.into(),
+        cached: cached.into(),
+        completion: reply.completion_tokens.into(),
+    };
+    Ok(Completion { usage, usage_estimated: asked.is_none() || said.is_none(), reply, pause: None })
 }
 
 #[cfg(test)]
@@ -352,9 +428,13 @@ mod tests {
         }
     }
 
+    fn form(extra: &Map<String, Value>) -> Form<'_> {
+        Form { model: "big", seed: 7, length_field: LengthField::MaxTokens, extra }
+    }
+
     #[track_caller]
     fn sends(shape: Option<Shape>, expected: &str) {
-        let body = String::from_utf8(request("big", &prompt(shape)).unwrap()).unwrap();
+        let body = String::from_utf8(request(&prompt(shape), form(&Map::new())).unwrap()).unwrap();
         assert_eq!(body, expected);
     }
 
@@ -385,8 +465,19 @@ mod tests {
     }
 
     #[test]
+    fn a_pipeline_may_add_fields_and_name_the_length_otherwise() {
+        let extra = serde_json::json!({ "chat_template_kwargs": { "enable_thinking": false } });
+        let extra = extra.as_object().unwrap();
+        let form = Form { length_field: LengthField::MaxCompletionTokens, seed: 8, ..form(extra) };
+        let body: Value = serde_json::from_slice(&request(&prompt(None), form).unwrap()).unwrap();
+        assert_eq!(body["chat_template_kwargs"]["enable_thinking"], false);
+        assert_eq!((&body["max_completion_tokens"], body.get("max_tokens")), (&Value::from(9), None));
+        assert_eq!(body["seed"], 8);
+    }
+
+    #[test]
     fn a_schema_that_is_no_json_is_refused_before_any_call() {
-        let refused = request("big", &prompt(Some(Shape::JsonSchema("{} }".to_owned()))));
+        let refused = request(&prompt(Some(Shape::JsonSchema("{} }".to_owned()))), form(&Map::new()));
         assert!(matches!(refused, Err(Failure::Refused(_))), "{refused:?}");
     }
 
@@ -429,7 +520,7 @@ mod tests {
             ["", "<html>", "{}", r#"{"choices":[]}"#, r#"{"choices":[{"message":{"content":"hi"}}]} x"#]
         {
             let trouble = completion(body.as_bytes(), &prompt(None)).unwrap_err();
-            assert!(matches!(trouble, Trouble::Fault(_)), "{body}: {trouble:?}");
+            assert!(matches!(trouble, Trouble::Fault { worked: true, .. }), "{body}: {trouble:?}");
         }
     }
 
@@ -437,12 +528,13 @@ mod tests {
     fn endpoints_are_checked_and_shown_without_secrets() {
         let client = |url: &str, key: Option<&str>| {
             let key = key.map(|key| Secret::new(key.to_owned()));
-            Client::new(url, "big", key.as_ref(), CONNECT_TIMEOUT, || Timestamp::UNIX_EPOCH)
+            Client::new(url, key.as_ref(), CONNECT_TIMEOUT, || Timestamp::UNIX_EPOCH)
         };
         let fine = client("http://me:word@localhost:8000/v1/?api-version=2&key=s3", Some("k")).unwrap();
         assert_eq!(fine.shown(), "http://localhost:8000/v1/");
         let chat = "http://me:word@localhost:8000/v1/chat/completions?api-version=2&key=s3";
         assert_eq!(fine.chat.as_str(), chat);
+        assert_eq!(fine.metrics.path(), "/metrics");
         assert_eq!(client("localhost:8000", None).unwrap_err(), EndpointError::Url);
         assert_eq!(client("file:///etc", None).unwrap_err(), EndpointError::Url);
         assert_eq!(client("http://localhost", Some("a\nb")).unwrap_err(), EndpointError::Key);

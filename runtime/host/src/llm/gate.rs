@@ -1,282 +1,263 @@
-//! How fast and how many at once a model is asked.
+//! When a call to one model at one server may begin.
 //!
 //! Everybody stands in one line: who comes first is served first, however much it wants. Who wants a lot would starve
-//! if the line were a crowd, because small wants fit into what is left again and again. A server counts over sliding
-//! minutes, so the gate remembers the last minute itself instead of filling a bucket: a bucket lets through its size
-//! and its rate, together twice the limit, in the first minute. Buckets (governor's) do what they are good at: they
-//! spread the calls over the minute. The gate knows neither prompts nor servers.
+//! if the line were a crowd, because small wants fit into what is left again and again. The first in line begins when
+//! fewer calls are under way than do any good (`adapt`), the server's limits leave room (`limits`), and the server is
+//! not known to be broken (`breaker`). Nothing is taken from a limit before the call can really be made: leave that was
+//! given earlier would pile up behind a slow server and be used all at once when it recovers. The gate knows neither
+//! prompts nor replies.
 
-use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// A server's minute, and a little more because calls are not equally long on their way.
-const MINUTE: Duration = Duration::from_millis(60_250);
+use crate::llm::adapt::{Adaptive, Begun};
+use crate::llm::breaker::{Admission, Breaker};
+use crate::llm::limits::{Limits, Ticket};
+use crate::llm::line::{Line, Place};
+use crate::llm::retries::RetryBudget;
 
-/// A limit is spread over this many parts of a minute: servers enforce it over shorter times than they say, and a
-/// minute's worth of calls in its first second is refused or piles up.
-const PARTS: u32 = 10;
-
-/// One model's gate.
+/// The gate of one model at one server.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// Whoever holds it is the first in line; tokio's mutex hands it on in the order of asking.
-    line: tokio::sync::Mutex<()>,
-    in_flight: Semaphore,
-    limits: Mutex<Limits>,
-    /// Tokens were given back: the first in line may look again.
-    settled: Notify,
+    line: Arc<Line>,
+    state: Mutex<State>,
+    /// Something was given back: the first in line may look again.
+    changed: Notify,
 }
 
 #[derive(Debug)]
-struct Limits {
-    requests: Option<Requests>,
-    tokens: Option<Tokens>,
-    /// Until when the server wants to be left alone.
-    held: Option<Instant>,
+struct State {
+    limits: Limits,
+    adaptive: Adaptive,
+    breaker: Breaker,
+    retries: RetryBudget,
+    under_way: usize,
+    /// Whether the first in line waits for a call to end.
+    wanted: bool,
 }
 
-/// Leave to make one call. The call is over when this is dropped; unless it is settled, all that it might have taken is
-/// taken to be taken.
+/// What brings a call to the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    First,
+    /// The server had no time for it.
+    TurnedAway,
+    /// It was lost.
+    Failed,
+}
+
+/// Why the first in line has to wait.
+enum Wait {
+    ForChange,
+    For(Duration),
+}
+
+/// Leave to make one call. Dropping it ends the call in a way that nobody knows: all that it might have taken is taken
+/// to be taken.
 #[derive(Debug)]
-pub(crate) struct Pass<'a> {
-    gate: &'a Gate,
-    ticket: Option<Ticket>,
-    _in_flight: SemaphorePermit<'a>,
+pub(crate) struct Pass {
+    gate: Arc<Gate>,
+    /// Taken by the first of the ways to end.
+    call: Option<Call>,
+}
+
+#[derive(Debug)]
+struct Call {
+    ticket: Ticket,
+    begun: Begun,
+    admission: Admission,
 }
 
 impl Gate {
     pub(crate) fn new(
         requests_per_minute: Option<NonZeroU32>,
         tokens_per_minute: Option<NonZeroU32>,
-        in_flight: usize,
+        adaptive: Adaptive,
     ) -> Self {
         Self {
-            line: tokio::sync::Mutex::new(()),
-            in_flight: Semaphore::new(in_flight.clamp(1, Semaphore::MAX_PERMITS)),
-            limits: Mutex::new(Limits {
-                requests: requests_per_minute.map(Requests::new),
-                tokens: tokens_per_minute.map(Tokens::new),
-                held: None,
+            line: Arc::default(),
+            state: Mutex::new(State {
+                limits: Limits::new(requests_per_minute, tokens_per_minute),
+                adaptive,
+                breaker: Breaker::new(),
+                retries: RetryBudget::new(),
+                under_way: 0,
+                wanted: false,
             }),
-            settled: Notify::new(),
+            changed: Notify::new(),
         }
     }
 
     /// Waits for leave to make one call that takes so many tokens at most.
-    ///
-    /// Nothing is taken from a limit before the call can really be made: leave that was given earlier would pile up
-    /// behind a slow server and be used all at once when it recovers.
-    pub(crate) async fn enter(&self, tokens: u32) -> Pass<'_> {
-        let _first = self.line.lock().await;
+    pub(crate) async fn enter(self: &Arc<Self>, tokens: u32, turn: Turn) -> Pass {
+        let place = match turn {
+            Turn::First => Place::Back,
+            Turn::TurnedAway | Turn::Failed => Place::Front,
+        };
+        if turn == Turn::Failed {
+            // Outside of the line, so that those who come for the first time do not wait too.
+            self.may_retry().await;
+        }
+        let _first = self.line.first(place).await;
         loop {
-            let permit = self.in_flight.acquire().await.expect("the semaphore is never closed");
-            let wait = match self.limits().take(tokens, Instant::now()) {
-                Ok(ticket) => return Pass { gate: self, ticket, _in_flight: permit },
-                Err(wait) => wait,
-            };
-            drop(permit);
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.settled.notified() => {}
+            // Bound before the wait, so that the lock is not held across it.
+            let looked = self.state().admit(tokens, turn, Instant::now());
+            match looked {
+                Ok(call) => return Pass { gate: Arc::clone(self), call: Some(call) },
+                Err(Wait::ForChange) => self.changed.notified().await,
+                Err(Wait::For(wait)) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = self.changed.notified() => {}
+                    }
+                }
             }
         }
+    }
+
+    async fn may_retry(&self) {
+        loop {
+            let looked = self.state().retries.retry(Instant::now());
+            match looked {
+                Ok(()) => return,
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
+        }
+    }
+
+    /// What share of the calls that may be under way is; the lower, the sooner a call begins.
+    pub(crate) fn load(&self) -> f64 {
+        let state = self.state();
+        state.under_way as f64 / state.adaptive.limit().max(1) as f64
+    }
+
+    /// How many calls may be under way now.
+    pub(crate) fn limit(&self) -> usize {
+        self.state().adaptive.limit()
+    }
+
+    /// What the server says of itself.
+    pub(crate) fn metrics(&self, running: u64, waiting: u64) {
+        self.state().adaptive.metrics(running, waiting, Instant::now());
+        self.changed.notify_one();
     }
 
     /// Lets nobody through for so long, because the server said so.
     pub(crate) fn hold(&self, wait: Duration) {
-        let until = Instant::now() + wait;
-        let mut limits = self.limits();
-        limits.held = limits.held.max(Some(until));
+        self.state().limits.hold(Instant::now() + wait);
     }
 
-    fn limits(&self) -> MutexGuard<'_, Limits> {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Pass<'_> {
-    /// Ends the call and says how many tokens it really took.
-    pub(crate) fn settle(self, tokens: u32) {
-        let mut limits = self.gate.limits();
-        if let (Some(ticket), Some(limit)) = (self.ticket, &mut limits.tokens) {
-            limit.settle(ticket, tokens.into());
-            self.gate.settled.notify_one();
-        }
-    }
-}
-
-impl Limits {
-    /// Takes one request and its tokens from both limits or from none, or says how long to wait.
-    fn take(&mut self, tokens: u32, now: Instant) -> Result<Option<Ticket>, Duration> {
-        if let Some(held) = self.held
-            && now < held
+    fn end(&self, how: impl FnOnce(&mut State)) {
         {
-            return Err(held - now);
+            let mut state = self.state();
+            how(&mut state);
+            state.under_way -= 1;
         }
-        if let Some(limit) = &mut self.tokens {
-            limit.room(tokens.into(), now)?;
+        self.changed.notify_one();
+    }
+}
+
+impl State {
+    fn admit(&mut self, tokens: u32, turn: Turn, now: Instant) -> Result<Call, Wait> {
+        self.wanted = self.adaptive.limit() <= self.under_way;
+        if self.wanted {
+            return Err(Wait::ForChange);
         }
-        // Last, because this one takes when it lets through.
-        if let Some(requests) = &mut self.requests {
-            requests.take(now)?;
+        if let Some(until) = self.breaker.closed_off(now) {
+            return Err(Wait::For(until.saturating_duration_since(now)));
         }
-        Ok(self.tokens.as_mut().map(|limit| limit.take(tokens.into(), now)))
-    }
-}
-
-/// The tokens of each minute, spread over its parts. A bucket does not do here: most of what a call reserves is given
-/// back when it is over, and a bucket takes nothing back.
-#[derive(Debug)]
-struct Tokens {
-    minute: Window,
-    part: Window,
-}
-
-/// The requests of each minute, spread over it.
-#[derive(Debug)]
-struct Requests {
-    minute: Window,
-    pace: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
-}
-
-/// The runtime's clock, which tests can hold still.
-#[derive(Debug, Clone)]
-struct Ticks {
-    begun: Instant,
-}
-
-impl Clock for Ticks {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.begun.elapsed()
-    }
-}
-
-impl Requests {
-    fn new(per_minute: NonZeroU32) -> Self {
-        let burst = NonZeroU32::new(per_minute.get().div_ceil(PARTS)).unwrap_or(per_minute);
-        let quota = Quota::per_minute(per_minute).allow_burst(burst);
-        Self {
-            minute: Window::new(MINUTE, per_minute.get().into()),
-            pace: RateLimiter::direct_with_clock(quota, Ticks { begun: Instant::now() }),
+        let ticket = self.limits.take(tokens, now).map_err(Wait::For)?;
+        let admission = self.breaker.admit(now);
+        if turn == Turn::First {
+            self.retries.sent();
         }
-    }
-
-    /// Takes one, or says how long to wait for it.
-    fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        self.minute.room(1, now)?;
-        self.pace.check().map_err(|until| until.wait_time_from(self.pace.clock().now()))?;
-        self.minute.take(1, now);
-        Ok(())
+        self.under_way += 1;
+        Ok(Call { ticket, begun: self.adaptive.begin(now), admission })
     }
 }
 
-/// What was taken, for giving back.
-#[derive(Debug, Clone, Copy)]
-struct Ticket {
-    minute: u64,
-    part: u64,
-}
-
-impl Tokens {
-    fn new(per_minute: NonZeroU32) -> Self {
-        let part = per_minute.get().div_ceil(PARTS);
-        Self {
-            minute: Window::new(MINUTE, per_minute.get().into()),
-            part: Window::new(MINUTE / PARTS, part.into()),
-        }
+impl Pass {
+    /// The call brought a reply: so many tokens in all, and so many of them written by the model.
+    pub(crate) fn replied(mut self, tokens: u32, written: u32) {
+        self.end(|state, call, now| {
+            state.limits.settle(call.ticket, tokens);
+            state.adaptive.success(call.begun, written, state.wanted, now);
+            state.breaker.alive(call.admission, now);
+        });
     }
 
-    fn room(&mut self, amount: u64, now: Instant) -> Result<(), Duration> {
-        self.minute.room(amount, now)?;
-        // The part is left to overflow by one call, which the next part makes up for: if calls had to fit into it
-        // exactly, calls of just over half of it would leave the other half of the limit unused.
-        self.part.room(1, now)
+    /// The server judged the call and did no work for it.
+    pub(crate) fn refused(mut self) {
+        self.end(|state, call, now| {
+            state.limits.settle(call.ticket, 0);
+            state.adaptive.abandon(call.begun);
+            state.breaker.alive(call.admission, now);
+        });
     }
 
-    fn take(&mut self, amount: u64, now: Instant) -> Ticket {
-        Ticket { minute: self.minute.take(amount, now), part: self.part.take(amount, now) }
+    /// The server has too much to do, and may have said how long to leave it alone.
+    pub(crate) fn overloaded(mut self, wait: Option<Duration>) {
+        self.end(|state, call, now| {
+            state.limits.settle(call.ticket, 0);
+            state.adaptive.overload(call.begun, wait, now);
+            state.breaker.alive(call.admission, now);
+        });
     }
 
-    fn settle(&mut self, ticket: Ticket, amount: u64) {
-        self.minute.settle(ticket.minute, amount);
-        self.part.settle(ticket.part, amount);
-    }
-}
-
-/// What was taken within the last `span`, which never adds up to more than `most`, unless one amount alone is more.
-#[derive(Debug)]
-struct Window {
-    span: Duration,
-    most: u64,
-    sum: u64,
-    taken: VecDeque<(Instant, u64)>,
-    /// The number of the first entry of `taken`, counted from the beginning.
-    first: u64,
-}
-
-impl Window {
-    fn new(span: Duration, most: u64) -> Self {
-        Self { span, most, sum: 0, taken: VecDeque::new(), first: 0 }
-    }
-
-    /// Whether the amount can be taken, or else how long it takes until it can.
-    fn room(&mut self, amount: u64, now: Instant) -> Result<(), Duration> {
-        while let Some(&(at, oldest)) = self.taken.front()
-            && self.span <= now.duration_since(at)
-        {
-            self.sum -= oldest;
-            self.first += 1;
-            self.taken.pop_front();
-        }
-        let mut left = self.sum;
-        let mut last = None;
-        for &(at, amount_then) in &self.taken {
-            if left + amount <= self.most {
-                break;
+    /// The call reached nobody, or was lost: `worked` tells whether the server may have done it. `dice` is from 0 to 1.
+    pub(crate) fn failed(mut self, worked: bool, dice: f64) {
+        self.end(|state, call, now| {
+            if !worked {
+                state.limits.settle(call.ticket, 0);
             }
-            left -= amount_then;
-            last = Some(at);
-        }
-        match last {
-            None => Ok(()),
-            Some(at) => Err(at + self.span - now),
-        }
+            state.adaptive.abandon(call.begun);
+            state.breaker.fault(call.admission, now, dice);
+        });
     }
 
-    fn take(&mut self, amount: u64, now: Instant) -> u64 {
-        self.taken.push_back((now, amount));
-        self.sum += amount;
-        self.first + self.taken.len() as u64 - 1
+    /// The server sent nothing for too long: it may have lost the call, or have too many of them.
+    pub(crate) fn timed_out(mut self, dice: f64) {
+        self.end(|state, call, now| {
+            state.adaptive.overload(call.begun, None, now);
+            state.breaker.fault(call.admission, now, dice);
+        });
     }
 
-    fn settle(&mut self, number: u64, amount: u64) {
-        let entry = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
-        if let Some((_, taken)) = entry.and_then(|index| self.taken.get_mut(index)) {
-            self.sum = self.sum - *taken + amount;
-            *taken = amount;
+    fn end(&mut self, how: impl FnOnce(&mut State, Call, Instant)) {
+        if let Some(call) = self.call.take() {
+            self.gate.end(|state| how(state, call, Instant::now()));
         }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.end(|state, call, now| {
+            state.adaptive.abandon(call.begun);
+            state.breaker.gone(call.admission, now);
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
+    use crate::llm::limits::MINUTE;
 
     fn per_minute(limit: u32) -> Option<NonZeroU32> {
         NonZeroU32::new(limit)
+    }
+
+    fn gate(requests: Option<NonZeroU32>, tokens: Option<NonZeroU32>, in_flight: usize) -> Arc<Gate> {
+        Arc::new(Gate::new(requests, tokens, Adaptive::fixed(in_flight)))
     }
 
     /// A few different sizes, always the same.
@@ -292,14 +273,14 @@ mod tests {
     /// Sends calls of these sizes as fast as the gate allows; asserts that no minute saw more than the limits, and
     /// returns how long it all took.
     async fn check(requests: Option<NonZeroU32>, tokens: Option<NonZeroU32>, sizes: Vec<u32>) -> Duration {
-        let gate = Arc::new(Gate::new(requests, tokens, 1000));
+        let gate = gate(requests, tokens, 1000);
         let begun = Instant::now();
         let calls: Vec<_> = sizes
             .into_iter()
             .map(|size| {
                 let gate = Arc::clone(&gate);
                 tokio::spawn(async move {
-                    drop(gate.enter(size).await);
+                    drop(gate.enter(size, Turn::First).await);
                     (Instant::now(), size)
                 })
             })
@@ -342,30 +323,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_larger_than_the_limit_goes_alone() {
-        let gate = Gate::new(None, per_minute(1000), 4);
+        let gate = gate(None, per_minute(1000), 4);
         let begun = Instant::now();
-        drop(gate.enter(10).await);
-        drop(gate.enter(5000).await);
+        drop(gate.enter(10, Turn::First).await);
+        drop(gate.enter(5000, Turn::First).await);
         assert_eq!(begun.elapsed(), MINUTE);
-        drop(gate.enter(10).await);
+        drop(gate.enter(10, Turn::First).await);
         assert_eq!(begun.elapsed(), 2 * MINUTE);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_large_call_is_not_starved_by_small_ones() {
-        let gate = Arc::new(Gate::new(None, per_minute(6000), 100));
+        let gate = gate(None, per_minute(6000), 100);
         for _ in 0..8 {
             let gate = Arc::clone(&gate);
             tokio::spawn(async move {
                 loop {
-                    drop(gate.enter(5).await);
+                    drop(gate.enter(5, Turn::First).await);
                     tokio::task::yield_now().await;
                 }
             });
         }
         tokio::time::sleep(Duration::from_secs(90)).await;
         let begun = Instant::now();
-        let entered = tokio::time::timeout(2 * MINUTE, gate.enter(5500)).await;
+        let entered = tokio::time::timeout(2 * MINUTE, gate.enter(5500, Turn::First)).await;
         let waited = begun.elapsed();
         assert!(
             entered.is_ok() && MINUTE / 2 < waited && waited <= MINUTE + Duration::from_secs(1),
@@ -375,49 +356,49 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_a_limit_is_not_in_flight() {
-        let gate = Arc::new(Gate::new(per_minute(1), None, 2));
-        let first = gate.enter(1).await;
+        let gate = gate(per_minute(1), None, 2);
+        let first = gate.enter(1, Turn::First).await;
         let waiting = tokio::spawn({
             let gate = Arc::clone(&gate);
-            async move { drop(gate.enter(1).await) }
+            async move { drop(gate.enter(1, Turn::First).await) }
         });
         tokio::task::yield_now().await;
-        assert_eq!(gate.in_flight.available_permits(), 1);
+        assert_eq!(gate.state().under_way, 1);
         drop(first);
         waiting.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_are_in_flight_than_may_be() {
-        let gate = Arc::new(Gate::new(None, None, 2));
-        let (_one, _two) = (gate.enter(1).await, gate.enter(1).await);
-        assert!(tokio::time::timeout(Duration::from_secs(9), gate.enter(1)).await.is_err());
+        let gate = gate(None, None, 2);
+        let (_one, _two) = (gate.enter(1, Turn::First).await, gate.enter(1, Turn::First).await);
+        assert!(tokio::time::timeout(Duration::from_secs(9), gate.enter(1, Turn::First)).await.is_err());
         drop(_one);
-        gate.enter(1).await;
+        gate.enter(1, Turn::First).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn tokens_given_back_are_used_at_once() {
-        let gate = Arc::new(Gate::new(None, per_minute(1000), 4));
+        let gate = gate(None, per_minute(1000), 4);
         let begun = Instant::now();
-        let first = gate.enter(1000).await;
+        let first = gate.enter(1000, Turn::First).await;
         let second = tokio::spawn({
             let gate = Arc::clone(&gate);
-            async move { drop(gate.enter(900).await) }
+            async move { drop(gate.enter(900, Turn::First).await) }
         });
         tokio::time::sleep(Duration::from_secs(10)).await;
-        first.settle(50);
+        first.replied(50, 0);
         second.await.unwrap();
         assert_eq!(begun.elapsed(), Duration::from_secs(10));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_wants_to_be_left_alone_is() {
-        let gate = Gate::new(None, None, 4);
+        let gate = gate(None, None, 4);
         let begun = Instant::now();
         gate.hold(Duration::from_secs(5));
         gate.hold(Duration::from_secs(3));
-        gate.enter(1).await;
+        gate.enter(1, Turn::First).await;
         assert_eq!(begun.elapsed(), Duration::from_secs(5));
     }
 }

@@ -1,63 +1,31 @@
-//! What models have answered, kept in a SQLite file: the checkpoint of a run.
+//! What models have answered and what was spent on it, kept in a SQLite file: the checkpoint of a run.
 //!
 //! One thread owns the file and takes orders over a bounded channel. All that has come in while the disk was busy with
 //! the last commit goes into the next one, so a commit is shared by as many replies as the disk is slow for. An order
 //! to keep a reply is done when the reply outlives a power cut (`synchronous = FULL`): a reply that a stage has seen
-//! is never paid for again. Runs hold the file exclusively, so two cannot ask the same prompts, and WAL's shared
-//! memory, which network file systems lack, is not needed. The module refuses to know what a prompt is.
+//! is never paid for again. A call that costs money is written down before it is sent, so that what a killed run may
+//! have paid for is known to the next one. Runs hold the file exclusively, so two cannot ask the same prompts, and
+//! WAL's shared memory, which network file systems lack, is not needed. The module refuses to know what a prompt is.
+
+pub mod admin;
+pub(in crate::llm) mod store;
+pub(in crate::llm) mod waiting;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Statement, params};
+use rusqlite::ErrorCode;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::llm::Mode;
-use crate::prompt::{Failure, Finish, Reply};
-
-/// What the file's header says that it is; SQLite keeps the number for this purpose.
-const APPLICATION: i32 = 0x5061_6c69;
-/// Of the tables below.
-const VERSION: i32 = 1;
+use crate::llm::budget::{Cost, Spent, Usage};
+use crate::prompt::{Failure, Reply};
+use store::{Store, VERSION};
 
 /// Orders that wait for the disk. Askers wait for theirs, so there are never more of use than prompts in flight; this
 /// is about as many as one commit can carry in a few milliseconds.
 const QUEUE: usize = 512;
-
-/// How long to wait for the run before, which may have been killed a moment ago, to be gone.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
-
-const TABLES: &str = "
-    CREATE TABLE runs (
-        run INTEGER PRIMARY KEY,
-        began INTEGER NOT NULL
-    ) STRICT;
-    CREATE TABLE answers (
-        key BLOB NOT NULL PRIMARY KEY,
-        run INTEGER NOT NULL,
-        model TEXT NOT NULL,
-        served TEXT NOT NULL,
-        prompt TEXT NOT NULL,
-        outcome TEXT NOT NULL,
-        text TEXT NOT NULL,
-        finish TEXT,
-        context INTEGER,
-        prompt_tokens INTEGER NOT NULL,
-        completion_tokens INTEGER NOT NULL,
-        usage_estimated INTEGER NOT NULL,
-        dollars REAL,
-        seconds REAL NOT NULL,
-        answered INTEGER NOT NULL
-    ) STRICT;
-";
-
-const INSERT: &str = "
-    INSERT OR REPLACE INTO answers (key, run, model, served, prompt, outcome, text, finish, context,
-        prompt_tokens, completion_tokens, usage_estimated, dollars, seconds, answered)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-";
 
 /// The key of a prompt.
 pub(crate) type Key = [u8; 32];
@@ -72,11 +40,44 @@ pub(crate) struct Entry {
     /// For people who look into the file.
     pub(crate) prompt: String,
     pub(crate) outcome: Result<Reply, Failure>,
+    pub(crate) usage: Usage,
+    /// Whether the server did not say what was used.
     pub(crate) usage_estimated: bool,
-    pub(crate) dollars: Option<f64>,
+    /// Where there is a price.
+    pub(crate) picodollars: Option<u64>,
     pub(crate) seconds: f64,
     /// Unix time.
     pub(crate) answered: i64,
+}
+
+/// A call that is about to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) key: Key,
+    pub(crate) model: String,
+    /// The most that it can cost.
+    pub(crate) worst: Cost,
+}
+
+/// The number of an attempt.
+pub(crate) type AttemptId = i64;
+
+/// A prompt that is to be answered in a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) key: Key,
+    pub(crate) model: String,
+    pub(crate) served: String,
+    pub(crate) prompt: String,
+}
+
+/// How a call ended that brought no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The server did nothing for it.
+    Free,
+    /// Nobody knows whether it was paid for.
+    Lost,
 }
 
 /// What the journal knows of a prompt.
@@ -107,6 +108,8 @@ pub enum JournalError {
     DiskFull { path: PathBuf },
     #[error("the journal `{}` fails", path.display())]
     Sqlite { path: PathBuf, source: Arc<rusqlite::Error> },
+    #[error("the journal `{}` is damaged: {says}", path.display())]
+    Damaged { path: PathBuf, says: String },
     #[error("the journal `{}` has stopped after an error", path.display())]
     Stopped { path: PathBuf },
 }
@@ -115,14 +118,20 @@ pub enum JournalError {
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
+    spent: Spent,
     orders: Option<mpsc::Sender<Order>>,
     owner: Option<JoinHandle<()>>,
 }
 
+type Done<T> = oneshot::Sender<Result<T, JournalError>>;
+
 #[derive(Debug)]
 enum Order {
-    Find(Key, oneshot::Sender<Result<Option<Found>, JournalError>>),
-    Keep(Box<Entry>, oneshot::Sender<Result<(), JournalError>>),
+    Find(Key, Done<Option<Found>>),
+    Begin(Attempt, Done<AttemptId>),
+    End(AttemptId, End),
+    Keep(Box<Entry>, Option<AttemptId>, Done<()>),
+    Want(Box<Wanted>, Done<()>),
 }
 
 impl Journal {
@@ -131,38 +140,65 @@ impl Journal {
         let (orders, received) = mpsc::channel(QUEUE);
         let (opened, is_open) = oneshot::channel();
         let file = path.to_owned();
+        let open = move || {
+            let store = Store::open(&file, mode, began)?;
+            let spent = store.spent()?;
+            Ok((store, spent))
+        };
         let owner = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || match Store::open(&file, mode, began) {
-                Ok(store) => {
-                    drop(opened.send(Ok(())));
+            .spawn(move || match open() {
+                Ok((store, spent)) => {
+                    drop(opened.send(Ok(spent)));
                     serve(store, received);
                 }
                 Err(error) => drop(opened.send(Err(error))),
             })
             .map_err(|source| JournalError::Setup { path: path.to_owned(), source: Arc::new(source) })?;
-        let journal = Self { path: path.to_owned(), orders: Some(orders), owner: Some(owner) };
-        is_open.await.map_err(|_gone| journal.stopped())??;
+        let (orders, owner) = (Some(orders), Some(owner));
+        let mut journal = Self { path: path.to_owned(), spent: Spent::default(), orders, owner };
+        journal.spent = is_open.await.map_err(|_gone| journal.stopped())??;
         Ok(journal)
+    }
+
+    /// What was spent before this run.
+    pub(crate) fn spent(&self) -> Spent {
+        self.spent
     }
 
     pub(crate) async fn find(&self, key: Key) -> Result<Option<Found>, JournalError> {
         self.order(|done| Order::Find(key, done)).await
     }
 
-    /// Returns when the entry is on the disk.
-    pub(crate) async fn keep(&self, entry: Entry) -> Result<(), JournalError> {
-        self.order(|done| Order::Keep(Box::new(entry), done)).await
+    /// Returns when it is on the disk that this call is about to be sent.
+    pub(crate) async fn begin(&self, attempt: Attempt) -> Result<AttemptId, JournalError> {
+        self.order(|done| Order::Begin(attempt, done)).await
     }
 
-    async fn order<T>(
-        &self,
-        order: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Order,
-    ) -> Result<T, JournalError> {
+    /// Books a call that brought no answer. Nobody waits for the disk: what is lost of this is on the safe side.
+    pub(crate) async fn end(&self, attempt: AttemptId, end: End) -> Result<(), JournalError> {
+        self.send(Order::End(attempt, end)).await
+    }
+
+    /// Returns when the entry, which ends the attempt, is on the disk.
+    pub(crate) async fn keep(&self, entry: Entry, attempt: Option<AttemptId>) -> Result<(), JournalError> {
+        self.order(|done| Order::Keep(Box::new(entry), attempt, done)).await
+    }
+
+    /// Returns when it is on the disk that an answer is wanted.
+    pub(crate) async fn want(&self, wanted: Wanted) -> Result<(), JournalError> {
+        self.order(|done| Order::Want(Box::new(wanted), done)).await
+    }
+
+    async fn order<T>(&self, order: impl FnOnce(Done<T>) -> Order) -> Result<T, JournalError> {
         let (done, is_done) = oneshot::channel();
-        let orders = self.orders.as_ref().ok_or_else(|| self.stopped())?;
-        orders.send(order(done)).await.map_err(|_gone| self.stopped())?;
+        self.send(order(done)).await?;
         is_done.await.map_err(|_gone| self.stopped())?
+    }
+
+    async fn send(&self, order: Order) -> Result<(), JournalError> {
+        let orders = self.orders.as_ref().ok_or_else(|| self.stopped())?;
+        orders.send(order).await.map_err(|_gone| self.stopped())
     }
 
     fn stopped(&self) -> JournalError {
@@ -185,206 +221,37 @@ fn serve(mut store: Store, mut orders: mpsc::Receiver<Order>) {
     let mut batch = Vec::with_capacity(QUEUE);
     while 0 < orders.blocking_recv_many(&mut batch, QUEUE) {
         let mut finds = Vec::new();
-        let mut keeps = Vec::new();
-        let mut waiting = Vec::new();
+        let mut changes = Vec::new();
         for order in batch.drain(..) {
             match order {
                 Order::Find(key, done) => finds.push((key, done)),
-                Order::Keep(entry, done) => {
-                    keeps.push(*entry);
-                    waiting.push(done);
+                change @ (Order::Begin(..) | Order::End(..) | Order::Keep(..) | Order::Want(..)) => {
+                    changes.push(change);
                 }
             }
         }
-        let kept = store.keep(&keeps);
-        for done in waiting {
-            // Whoever asked may have been stopped in the meantime; so may those below.
-            drop(done.send(kept.clone()));
+        let written = store.write(&changes);
+        let failed = written.as_ref().err().cloned();
+        // Whoever asked may have been stopped in the meantime; so may those below.
+        let numbers = written.unwrap_or_default().into_iter().map(Ok);
+        let answers = numbers.chain(failed.clone().map(Err).into_iter().cycle());
+        for (change, answer) in changes.into_iter().zip(answers) {
+            match change {
+                Order::Begin(_, done) => drop(done.send(answer)),
+                Order::Keep(_, _, done) | Order::Want(_, done) => drop(done.send(answer.map(|_number| ()))),
+                Order::End(..) | Order::Find(..) => {}
+            }
         }
-        if kept.is_err() {
+        if failed.is_some() {
             // A file that failed once is not written to again: what is in it is whole.
             return;
         }
-        // After the keeping: what was ordered first may be what is looked for.
+        // After the writing: what was ordered first may be what is looked for.
         for (key, done) in finds {
             drop(done.send(store.find(&key)));
         }
     }
-}
-
-/// The file itself.
-#[derive(Debug)]
-struct Store {
-    connection: Connection,
-    path: PathBuf,
-    run: i64,
-}
-
-impl Store {
-    fn open(path: &Path, mode: Mode, began: i64) -> Result<Self, JournalError> {
-        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        match mode {
-            Mode::Replay if !path.exists() => return Err(JournalError::Missing { path: path.to_owned() }),
-            Mode::Replay => {}
-            Mode::Live => {
-                flags |= OpenFlags::SQLITE_OPEN_CREATE;
-                if let Some(folder) = path.parent() {
-                    std::fs::create_dir_all(folder).map_err(|source| JournalError::Setup {
-                        path: path.to_owned(),
-                        source: Arc::new(source),
-                    })?;
-                }
-            }
-        }
-        let named = |error| named(path, error);
-        let connection = Connection::open_with_flags(path, flags).map_err(named)?;
-        connection.busy_timeout(LOCK_WAIT).map_err(named)?;
-        if mode == Mode::Live {
-            connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(named)?;
-        }
-        let mut store = Self { connection, path: path.to_owned(), run: 0 };
-        store.check(mode)?;
-        store.begin(mode, began).map_err(named)?;
-        Ok(store)
-    }
-
-    /// Looks whether the file is ours, before anything is changed in it.
-    fn check(&mut self, mode: Mode) -> Result<(), JournalError> {
-        let header = |connection: &Connection| {
-            // An empty transaction that takes the lock at once: two runs that begin together cannot both pass.
-            connection.execute_batch(if mode == Mode::Live { "BEGIN EXCLUSIVE" } else { "BEGIN" })?;
-            let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-            let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            let things: i64 =
-                connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-            connection.execute_batch("COMMIT")?;
-            Ok((application, version, things))
-        };
-        let path = self.path.clone();
-        match header(&self.connection).map_err(|error| named(&path, error))? {
-            (0, 0, 0) if mode == Mode::Live => Ok(()),
-            (APPLICATION, VERSION, _) => Ok(()),
-            (APPLICATION, found, _) => Err(JournalError::Version { path, found }),
-            _ => Err(JournalError::Foreign { path }),
-        }
-    }
-
-    fn begin(&mut self, mode: Mode, began: i64) -> rusqlite::Result<()> {
-        if mode == Mode::Replay {
-            return Ok(());
-        }
-        self.connection.pragma_update(None, "journal_mode", "WAL")?;
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
-        let transaction = self.connection.transaction()?;
-        let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version == 0 {
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "application_id", APPLICATION)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-        }
-        transaction.execute("INSERT INTO runs (began) VALUES (?1)", [began])?;
-        self.run = transaction.last_insert_rowid();
-        transaction.commit()
-    }
-
-    fn find(&self, key: &Key) -> Result<Option<Found>, JournalError> {
-        let find = || {
-            let query = "SELECT run, outcome, text, finish, context, prompt_tokens, completion_tokens
-                 FROM answers WHERE key = ?1";
-            self.connection.query_row(query, [key], |row| self.found(row)).optional()
-        };
-        find().map_err(|error| named(&self.path, error))
-    }
-
-    fn found(&self, row: &Row<'_>) -> rusqlite::Result<Found> {
-        let outcome: String = row.get("outcome")?;
-        let text: String = row.get("text")?;
-        let outcome = match outcome.as_str() {
-            "reply" => Ok(Reply {
-                text,
-                finish: finish_of(&row.get::<_, String>("finish")?)?,
-                prompt_tokens: row.get("prompt_tokens")?,
-                completion_tokens: row.get("completion_tokens")?,
-            }),
-            "refused" => Err(Failure::Refused(text)),
-            "too_long" => Err(Failure::TooLong(row.get("context")?)),
-            "gave_up" => Err(Failure::GaveUp(text)),
-            _ => return Err(unreadable("outcome", outcome)),
-        };
-        Ok(Found { outcome, this_run: row.get::<_, i64>("run")? == self.run })
-    }
-
-    fn keep(&mut self, entries: &[Entry]) -> Result<(), JournalError> {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let run = self.run;
-        let mut keep = || {
-            let transaction = self.connection.transaction()?;
-            {
-                let mut statement = transaction.prepare(INSERT)?;
-                for entry in entries {
-                    insert(&mut statement, run, entry)?;
-                }
-            }
-            transaction.commit()
-        };
-        keep().map_err(|error| named(&self.path, error))
-    }
-}
-
-fn insert(statement: &mut Statement<'_>, run: i64, entry: &Entry) -> rusqlite::Result<()> {
-    let (outcome, text, finish, context, tokens) = match &entry.outcome {
-        Ok(reply) => {
-            let tokens = (reply.prompt_tokens, reply.completion_tokens);
-            ("reply", reply.text.as_str(), Some(finish_word(reply.finish)), None, tokens)
-        }
-        Err(Failure::Refused(says)) => ("refused", says.as_str(), None, None, (0, 0)),
-        Err(Failure::TooLong(context)) => ("too_long", "", None, Some(*context), (0, 0)),
-        Err(Failure::GaveUp(says)) => ("gave_up", says.as_str(), None, None, (0, 0)),
-    };
-    statement.execute(params![
-        entry.key,
-        run,
-        entry.model,
-        entry.served,
-        entry.prompt,
-        outcome,
-        text,
-        finish,
-        context,
-        tokens.0,
-        tokens.1,
-        entry.usage_estimated,
-        entry.dollars,
-        entry.seconds,
-        entry.answered,
-    ])?;
-    Ok(())
-}
-
-fn finish_word(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Stop => "stop",
-        Finish::Length => "length",
-        Finish::Filtered => "filtered",
-    }
-}
-
-fn finish_of(word: &str) -> rusqlite::Result<Finish> {
-    [Finish::Stop, Finish::Length, Finish::Filtered]
-        .into_iter()
-        .find(|finish| finish_word(*finish) == word)
-        .ok_or_else(|| unreadable("finish", word.to_owned()))
-}
-
-/// A value that this program never wrote.
-fn unreadable(column: &'static str, value: String) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(
-        0,
-        rusqlite::types::Type::Text,
-        format!("`{value}` is no {column}").into(),
-    )
+    store.close();
 }
 
 fn named(path: &Path, error: rusqlite::Error) -> JournalError {

@@ -1,35 +1,47 @@
-//! One model of a run: asked through its gate, again where that helps, and counted.
+//! One model of a run: asked through the gates of its servers, again where that helps, and counted.
 //!
 //! What a failure means is decided in `retry`; this module keeps what that decision needs to know (how the prompt and
-//! the model have fared) and carries it out. It refuses to know the journal.
+//! the model have fared) and carries it out.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::select_all;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::{Backend, ModelPlan};
-use crate::llm::client::{self, Client, Completion};
-use crate::llm::gate::{Gate, Pass};
-use crate::llm::journal::{Entry, Found, Key};
+#[cfg(feature = "embedded")]
+use crate::llm::adapt::Adaptive;
+use crate::llm::breaker::LONGEST_PAUSE;
+use crate::llm::budget::{Budget, Cost, Reservation, Usage, dollars};
+use crate::llm::client::{self, Client, Completion, Form};
+#[cfg(feature = "embedded")]
+use crate::llm::gate::Gate;
+use crate::llm::gate::{Pass, Turn};
+use crate::llm::journal::{Attempt, AttemptId, End, Entry, Found, Journal, Key};
+use crate::llm::lane::Lane;
 use crate::llm::retry::{self, Action, Refusal, Standing, Trouble};
-use crate::llm::{Counters, Fatal, Mode, Outcome, hexadecimal, now, served};
+use crate::llm::{Counters, Fatal, Lanes, Mode, Outcome, hexadecimal, journalled, now};
 #[cfg(feature = "embedded")]
 use crate::llm::{embedded, weights};
 use crate::prompt::{Failure, Prompt};
 
 /// What the first wait after a failed call may be; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The first prompts tell whether the pipeline asks in a way that the server understands.
+const FIRST_PROMPTS: u32 = 50;
+/// More refusals than this among them are not about single prompts: one in five.
+const MAX_FIRST_REFUSED: u32 = 10;
 
 /// One model of the pipeline.
 pub(super) struct Model {
     pub(super) plan: ModelPlan,
     /// None in a replay.
     server: Option<Server>,
-    gate: Gate,
     health: Mutex<Health>,
     closed: watch::Sender<bool>,
     pub(super) tally: Tally,
@@ -37,38 +49,101 @@ pub(super) struct Model {
 }
 
 enum Server {
-    Endpoint(Box<Client>),
+    /// One or more.
+    Endpoints(Vec<Arc<Lane>>),
     #[cfg(feature = "embedded")]
-    Embedded(embedded::Embedded),
+    Embedded(embedded::Embedded, Arc<Gate>),
 }
 
-/// How a model has been since its last success.
+/// Where calls are booked.
+#[derive(Clone, Copy)]
+pub(super) struct Desk<'a> {
+    pub(super) journal: &'a Journal,
+    pub(super) budget: &'a Arc<Budget>,
+}
+
+/// An answer that is not in the journal yet.
+pub(super) struct Fresh {
+    pub(super) entry: Entry,
+    pub(super) attempt: Option<AttemptId>,
+    /// None where the calls are booked already.
+    reservation: Option<Reservation>,
+}
+
+/// What calls came to.
+struct Answered {
+    answer: Result<Completion, Failure>,
+    picodollars: Option<u64>,
+    attempt: Option<AttemptId>,
+    reservation: Option<Reservation>,
+}
+
+/// How a model has been.
 #[derive(Debug, Default)]
 struct Health {
+    /// Since the last success: the first failure, and how many prompts have met one.
     ill_since: Option<Instant>,
+    ailing: u32,
     last_failure: Option<Instant>,
-    given_up: u32,
+    last_success: Option<Instant>,
+    /// Of the first prompts.
+    judged: u32,
+    refused: u32,
 }
 
 /// How a prompt has fared so far.
 #[derive(Debug, Default)]
 struct Tries {
     faults: u32,
+    /// Outputs of the model that its server could not read.
+    outputs: u32,
     turned_away: u32,
+    last_fault: Option<Instant>,
     /// Without the time in line.
     waited: Duration,
 }
 
+/// What a prompt failed for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    /// The server does not take what was sent.
+    Request,
+    Else,
+}
+
+impl Health {
+    fn recover(&mut self) {
+        self.ill_since = None;
+        self.ailing = 0;
+    }
+}
+
+impl Fresh {
+    /// Books the answer, once the journal has it.
+    pub(super) fn book(self) {
+        let Some(reservation) = self.reservation else { return };
+        let Usage { prompt, completion, .. } = self.entry.usage;
+        let picodollars = self.entry.picodollars.unwrap_or(0);
+        let cost = Cost { requests: 1, tokens: prompt.saturating_add(completion), picodollars };
+        if self.entry.usage_estimated {
+            reservation.spend_about(cost);
+        } else {
+            reservation.spend(cost);
+        }
+    }
+}
+
 impl Model {
-    pub(super) async fn open(plan: &ModelPlan, mode: Mode) -> Result<Self, Fatal> {
-        let server = match mode {
-            Mode::Live => Some(Server::open(plan).await?),
-            Mode::Replay => None,
+    pub(super) async fn open(plan: &ModelPlan, mode: Mode, lanes: &mut Lanes) -> Result<Self, Fatal> {
+        let server = match (mode, &plan.backend) {
+            (Mode::Live, _) | (Mode::Batch, Backend::Embedded { .. }) => {
+                Some(Server::open(plan, lanes).await?)
+            }
+            (Mode::Batch, Backend::Endpoints(_)) | (Mode::Replay, _) => None,
         };
         Ok(Self {
             plan: plan.clone(),
             server,
-            gate: Gate::new(plan.requests_per_minute, plan.tokens_per_minute, plan.in_flight),
             health: Mutex::default(),
             closed: watch::Sender::new(false),
             tally: Tally::default(),
@@ -76,23 +151,27 @@ impl Model {
         })
     }
 
-    /// Whether an answer in the journal is as good as a new one.
-    pub(super) fn still_answers(&self, found: &Found) -> bool {
-        match (&found.outcome, &self.plan.backend) {
-            // What failed in the run before may not fail today; in this run it has failed for everybody, so that a
-            // replay says the same to all who asked.
-            (Err(Failure::GaveUp(_)), _) => found.this_run,
-            (Err(Failure::TooLong(then)), Backend::Embedded { context, .. }) => then == context,
-            (Ok(_) | Err(Failure::TooLong(_) | Failure::Refused(_)), _) => true,
+    /// Whether an answer in the journal is as good as a new one. What failed in a run before may not fail today; in
+    /// this run it has failed for everybody, so that a replay says the same to all who asked. Of a batch, which is
+    /// another run, what the server has judged is final.
+    pub(super) fn still_answers(&self, found: &Found, mode: Mode) -> bool {
+        match (&found.outcome, mode) {
+            (Ok(_), _)
+            | (_, Mode::Replay)
+            | (Err(Failure::Refused(_) | Failure::TooLong(_)), Mode::Batch) => true,
+            (Err(_), _) => found.this_run,
         }
     }
 
-    pub(super) async fn probe(&self) -> Result<Option<String>, Fatal> {
-        let (Some(Server::Endpoint(client)), Backend::Endpoint { model, .. }) =
-            (&self.server, &self.plan.backend)
-        else {
-            return Ok(None);
-        };
+    pub(super) async fn probe(&self) -> Result<Vec<String>, Fatal> {
+        let Some(Server::Endpoints(lanes)) = &self.server else { return Ok(Vec::new()) };
+        let probes = lanes.iter().map(|lane| self.probe_lane(lane));
+        let warnings = futures::future::try_join_all(probes).await?;
+        Ok(warnings.into_iter().flatten().collect())
+    }
+
+    async fn probe_lane(&self, lane: &Lane) -> Result<Option<String>, Fatal> {
+        let (client, model) = (&lane.client, &lane.served);
         let (name, url) = (&self.plan.name, client.shown());
         match client.models().await {
             Ok(served) if served.is_empty() || served.contains(model) => Ok(None),
@@ -106,93 +185,155 @@ impl Model {
             Err(Trouble::Unreachable(says)) => {
                 Err(Fatal::Unreachable { model: name.clone(), url: url.to_owned(), says })
             }
-            Err(Trouble::Busy { says, .. } | Trouble::Fault(says)) => {
-                Ok(Some(format!("models.{name}.endpoint: {url} does not list its models: {says}")))
-            }
+            Err(
+                Trouble::Busy { says, .. }
+                | Trouble::Fault { says, .. }
+                | Trouble::Late(says)
+                | Trouble::Output(says)
+                | Trouble::Filtered(says),
+            ) => Ok(Some(format!("models.{name}.endpoint: {url} does not list its models: {says}"))),
         }
     }
 
     /// Asks until there is an answer, which may be that there is none.
-    pub(super) async fn ask(&self, key: Key, prompt: &Prompt) -> Result<Entry, Fatal> {
+    pub(super) async fn ask(&self, key: Key, prompt: &Prompt, desk: Desk<'_>) -> Result<Fresh, Fatal> {
         let began = Instant::now();
-        let (outcome, usage_estimated) = match &self.server {
-            Some(Server::Endpoint(client)) => match self.ask_endpoint(client, key, prompt).await? {
-                Ok(completion) => (Ok(completion.reply), completion.usage_estimated),
-                Err(failure) => (Err(failure), false),
-            },
+        let fresh = match &self.server {
+            Some(Server::Endpoints(lanes)) => self.ask_endpoints(lanes, key, prompt, desk).await?,
             #[cfg(feature = "embedded")]
-            Some(Server::Embedded(embedded)) => (self.ask_embedded(embedded, prompt).await?, false),
+            Some(Server::Embedded(embedded, gate)) => self.ask_embedded(embedded, gate, prompt, desk).await?,
             None => {
                 let model = prompt.model.clone();
                 return Err(Fatal::NotInJournal { model, prompt_id: hexadecimal(&key) });
             }
         };
-        self.tally.count(&outcome, usage_estimated);
-        Ok(Entry {
+        let (outcome, usage, usage_estimated) = match fresh.answer {
+            Ok(completion) => (Ok(completion.reply), completion.usage, completion.usage_estimated),
+            Err(failure) => (Err(failure), Usage::default(), false),
+        };
+        self.tally.count(&outcome, usage, fresh.picodollars, usage_estimated);
+        let entry = Entry {
             key,
             model: self.plan.name.clone(),
-            served: served(&self.plan.backend).to_owned(),
-            prompt: serde_json::to_string(prompt).expect("a prompt has nothing that JSON has not"),
-            dollars: outcome
-                .as_ref()
-                .ok()
-                .and_then(|reply| self.dollars(reply.prompt_tokens.into(), reply.completion_tokens.into())),
+            served: self.plan.served.clone(),
+            prompt: journalled(prompt),
             outcome,
+            usage,
             usage_estimated,
+            picodollars: fresh.picodollars,
             seconds: began.elapsed().as_secs_f64(),
             answered: now().as_second(),
-        })
+        };
+        Ok(Fresh { entry, attempt: fresh.attempt, reservation: fresh.reservation })
     }
 
-    async fn ask_endpoint(
+    async fn ask_endpoints(
         &self,
-        client: &Client,
+        lanes: &[Arc<Lane>],
         key: Key,
         prompt: &Prompt,
-    ) -> Result<Result<Completion, Failure>, Fatal> {
-        let most = client::estimate(prompt).saturating_add(prompt.max_tokens);
+        desk: Desk<'_>,
+    ) -> Result<Answered, Fatal> {
+        // Counting takes longer than everything else that the program does for a call.
+        let counts = lanes.iter().any(|lane| lane.counts_tokens);
+        let most = if counts { client::estimate(prompt).saturating_add(prompt.max_tokens) } else { 0 };
+        let worst = self.worst(lanes, prompt);
         let mut tries = Tries::default();
-        let mut pass = self.enter(most).await?;
-        self.tally.asked.add(1);
+        let mut turn = Turn::First;
+        let mut left: Option<&Arc<Lane>> = None;
         loop {
-            let trouble = match client.complete(prompt).await {
+            let reservation = self.reserve(worst, desk).await?;
+            let (lane, pass) = self.enter(lanes, most, turn, left).await?;
+            let attempt = Attempt { key, model: self.plan.name.clone(), worst };
+            let attempt = desk.journal.begin(attempt).await?;
+            if turn == Turn::First {
+                self.tally.asked.add(1);
+            }
+            let form = self.form(lane, prompt, &tries);
+            let trouble = match lane.client.complete(prompt, form).await {
                 Ok(completion) => {
                     let reply = &completion.reply;
-                    pass.settle(reply.prompt_tokens.saturating_add(reply.completion_tokens));
+                    let tokens = reply.prompt_tokens.saturating_add(reply.completion_tokens);
+                    pass.replied(tokens, reply.completion_tokens);
+                    if let Some(pause) = completion.pause {
+                        lane.gate.hold(pause.min(self.plan.patience));
+                    }
                     self.well();
-                    return Ok(Ok(completion));
+                    let picodollars = lane.price.map(|price| price.of(completion.usage));
+                    let answer = Ok(completion);
+                    return Ok(Answered {
+                        answer,
+                        picodollars,
+                        attempt: Some(attempt),
+                        reservation: Some(reservation),
+                    });
                 }
                 Err(trouble) => trouble,
             };
             // Whoever waits for the next try is not in flight.
-            self.end(pass, &trouble);
+            self.end(lane, pass, &trouble, dice(key, tries.faults.saturating_add(tries.turned_away)));
+            book(&trouble, attempt, reservation, desk).await?;
+            turn = if matches!(trouble, Trouble::Busy { .. }) { Turn::TurnedAway } else { Turn::Failed };
+            left = Some(lane);
             let standing = self.standing(&trouble, &mut tries, key);
+            let wrong = if matches!(trouble, Trouble::Prompt(_)) { Wrong::Request } else { Wrong::Else };
             match retry::action(trouble, standing) {
-                Action::Again(wait) => {
-                    self.tally.retries.add(1);
-                    self.tally.waited_micros.add(micros(wait));
-                    tries.waited += wait;
-                    tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
-                        () = self.closing() => return Err(Fatal::Closed),
-                    }
-                    pass = self.enter(most).await?;
-                }
-                Action::Fail(failure) => {
-                    self.failed(&failure);
-                    return Ok(Err(failure));
-                }
-                Action::Down(says) => return Err(self.down(client, says)),
-                Action::Stop(refusal) => return Err(self.refused(client, refusal)),
+                Action::Again(wait) => self.wait(wait, &mut tries).await?,
+                Action::Fail(failure) => return self.give_up(&lane.client, failure, wrong),
+                Action::Down(says) => return Err(self.down(&lane.client, says)),
+                Action::Stop(refusal) => return Err(self.refused(&lane.client, refusal)),
             }
         }
     }
 
+    /// A seed that the model has not failed with yet.
+    fn form<'a>(&'a self, lane: &'a Lane, prompt: &Prompt, tries: &Tries) -> Form<'a> {
+        Form {
+            model: &lane.served,
+            // Within what servers read as a signed number.
+            seed: prompt.seed.wrapping_add(tries.outputs) & 0x7fff_ffff,
+            length_field: self.plan.length_field,
+            extra: &self.plan.extra,
+        }
+    }
+
+    /// The most that one call can cost at any of the servers.
+    fn worst(&self, lanes: &[Arc<Lane>], prompt: &Prompt) -> Cost {
+        let usage = client::worst(prompt);
+        let prices = lanes.iter().filter_map(|lane| lane.price);
+        Cost {
+            requests: 1,
+            tokens: usage.prompt.saturating_add(usage.completion),
+            picodollars: prices.map(|price| price.at_most(usage)).max().unwrap_or(0),
+        }
+    }
+
     #[cfg(feature = "embedded")]
-    async fn ask_embedded(&self, embedded: &embedded::Embedded, prompt: &Prompt) -> Result<Outcome, Fatal> {
-        let _pass = self.enter(client::estimate(prompt).saturating_add(prompt.max_tokens)).await?;
+    async fn ask_embedded(
+        &self,
+        embedded: &embedded::Embedded,
+        gate: &Arc<Gate>,
+        prompt: &Prompt,
+        desk: Desk<'_>,
+    ) -> Result<Answered, Fatal> {
+        let reservation = self.reserve(self.worst(&[], prompt), desk).await?;
+        let pass = self.until_closed(gate.enter(0, Turn::First)).await?;
         self.tally.asked.add(1);
-        embedded.complete(prompt).await.map_err(|error| embedded_fails(&self.plan.name, &error))
+        let answer = embedded.complete(prompt).await;
+        let outcome = answer.map_err(|error| embedded_fails(&self.plan.name, &error))?;
+        let answer = match outcome {
+            Ok(reply) => {
+                pass.replied(0, reply.completion_tokens);
+                let (prompt, completion) = (reply.prompt_tokens.into(), reply.completion_tokens.into());
+                let usage = Usage { prompt, cached: 0, completion };
+                Ok(Completion { reply, usage, usage_estimated: false, pause: None })
+            }
+            Err(failure) => {
+                pass.refused();
+                Err(failure)
+            }
+        };
+        Ok(Answered { answer, picodollars: None, attempt: None, reservation: Some(reservation) })
     }
 
     /// Nothing new is sent any more; calls that are under way come to their end.
@@ -200,75 +341,133 @@ impl Model {
         self.closed.send_replace(true);
     }
 
-    /// Ends when the model is closed.
-    async fn closing(&self) {
-        // An error would mean that the sender is gone, and it is ours.
-        drop(self.closed.subscribe().wait_for(|closed| *closed).await);
+    /// Waits, unless the model is closed meanwhile. The time is counted.
+    async fn until_closed<T>(&self, wait: impl Future<Output = T>) -> Result<T, Fatal> {
+        let began = Instant::now();
+        let mut closed = self.closed.subscribe();
+        let done = tokio::select! {
+            biased;
+            // An error would mean that the sender is gone, and it is ours.
+            _ = closed.wait_for(|closed| *closed) => return Err(Fatal::Closed),
+            done = wait => done,
+        };
+        self.tally.waited_micros.add(micros(began.elapsed()));
+        Ok(done)
     }
 
-    async fn enter(&self, tokens: u32) -> Result<Pass<'_>, Fatal> {
-        let lined_up = Instant::now();
-        let pass = tokio::select! {
-            biased;
-            () = self.closing() => return Err(Fatal::Closed),
-            pass = self.gate.enter(tokens) => pass,
-        };
-        self.tally.waited_micros.add(micros(lined_up.elapsed()));
-        Ok(pass)
+    async fn reserve(&self, worst: Cost, desk: Desk<'_>) -> Result<Reservation, Fatal> {
+        let reserved = self.until_closed(desk.budget.reserve(worst)).await?;
+        reserved.map_err(|over| Fatal::OverBudget { key: over.0, spent: desk.budget.says() })
+    }
+
+    /// Leave to make a call, from whichever server gives it first; where several do, from the least busy one, and not
+    /// from the one that the call has just failed at.
+    async fn enter<'a>(
+        &self,
+        lanes: &'a [Arc<Lane>],
+        tokens: u32,
+        turn: Turn,
+        left: Option<&Arc<Lane>>,
+    ) -> Result<(&'a Arc<Lane>, Pass), Fatal> {
+        let entering = |lane: &'a Arc<Lane>| async move { (lane, lane.gate.enter(tokens, turn).await) };
+        if let [lane] = lanes {
+            return self.until_closed(entering(lane)).await;
+        }
+        let has_left = |lane: &Arc<Lane>| left.is_some_and(|left| Arc::ptr_eq(left, lane));
+        let mut order: Vec<_> = lanes.iter().map(|lane| (has_left(lane), lane.load(), lane)).collect();
+        order.sort_by(|one, other| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1)));
+        let entering = order.into_iter().map(|(_, _, lane)| entering(lane).boxed());
+        let (entered, _, _) = self.until_closed(select_all(entering)).await?;
+        Ok(entered)
+    }
+
+    async fn wait(&self, wait: Duration, tries: &mut Tries) -> Result<(), Fatal> {
+        self.tally.retries.add(1);
+        tries.waited += wait;
+        self.until_closed(tokio::time::sleep(wait)).await
     }
 
     /// Ends a call that failed.
-    fn end(&self, pass: Pass<'_>, trouble: &Trouble) {
+    fn end(&self, lane: &Lane, pass: Pass, trouble: &Trouble, dice: f64) {
         match trouble {
             Trouble::Busy { wait, .. } => {
-                pass.settle(0);
+                let wait = wait.map(|wait| wait.min(self.plan.patience));
                 if let Some(wait) = wait {
-                    self.gate.hold((*wait).min(self.plan.patience));
+                    lane.gate.hold(wait);
                 }
+                pass.overloaded(wait);
             }
-            Trouble::Unreachable(_) | Trouble::Prompt(_) | Trouble::Final(_) => pass.settle(0),
-            // The server may have worked on it.
-            Trouble::Fault(_) => drop(pass),
+            Trouble::Unreachable(_) => pass.failed(false, dice),
+            Trouble::Late(_) => pass.timed_out(dice),
+            Trouble::Fault { worked, .. } => pass.failed(*worked, dice),
+            Trouble::Output(_) | Trouble::Filtered(_) | Trouble::Prompt(_) | Trouble::Final(_) => {
+                pass.refused();
+            }
         }
     }
 
     /// Writes the trouble down and says how prompt and model stand after it.
     fn standing(&self, trouble: &Trouble, tries: &mut Tries, key: Key) -> Standing {
         let now = Instant::now();
-        match trouble {
-            Trouble::Busy { .. } | Trouble::Unreachable(_) => tries.turned_away += 1,
-            Trouble::Fault(_) => tries.faults += 1,
-            Trouble::Prompt(_) | Trouble::Final(_) => {}
-        }
         let mut health = self.health();
-        // Nobody asked in the meantime: what was then says nothing about today.
-        if health.last_failure.is_none_or(|last| self.plan.patience < now - last) {
-            *health = Health::default();
+        // Nobody asked in the meantime: what was then says nothing about today. A server that is known to be broken is
+        // asked now and then.
+        let idle = self.plan.patience.max(2 * LONGEST_PAUSE);
+        if health.last_failure.is_none_or(|last| idle < now - last) {
+            health.recover();
         }
         health.last_failure = Some(now);
+        let others_well = tries.last_fault.zip(health.last_success).is_some_and(|(then, well)| then < well);
+        match trouble {
+            Trouble::Busy { .. } | Trouble::Unreachable(_) => tries.turned_away += 1,
+            Trouble::Output(_) => tries.outputs += 1,
+            Trouble::Fault { .. } | Trouble::Late(_) => {
+                health.ailing += u32::from(tries.faults == 0);
+                tries.faults += 1;
+                tries.last_fault = Some(now);
+            }
+            Trouble::Filtered(_) | Trouble::Prompt(_) | Trouble::Final(_) => {}
+        }
         let ill_since = *health.ill_since.get_or_insert(now);
         Standing {
             faults: tries.faults,
+            outputs: tries.outputs,
+            others_well,
             turned_away: tries.turned_away,
             waited: tries.waited,
             ill_for: now - ill_since,
-            given_up: health.given_up,
+            ailing: health.ailing,
             patience: self.plan.patience,
             first_wait: self.first_wait,
             dice: dice(key, tries.faults.saturating_add(tries.turned_away)),
         }
     }
 
-    fn failed(&self, failure: &Failure) {
-        match failure {
-            Failure::GaveUp(_) => self.health().given_up += 1,
+    /// A prompt that gets no reply. Many refusals at the very beginning are not about single prompts.
+    fn give_up(&self, client: &Client, failure: Failure, trouble: Wrong) -> Result<Answered, Fatal> {
+        match &failure {
+            Failure::GaveUp(_) => {}
             // A server that judges a prompt is well.
-            Failure::Refused(_) | Failure::TooLong(_) => self.well(),
+            Failure::Refused(says) => {
+                self.well();
+                let mut health = self.health();
+                health.refused += u32::from(trouble == Wrong::Request);
+                if health.judged <= FIRST_PROMPTS && MAX_FIRST_REFUSED < health.refused {
+                    let (model, url) = (self.plan.name.clone(), client.shown().to_owned());
+                    return Err(Fatal::Refuses { model, url, says: says.clone() });
+                }
+            }
+            Failure::TooLong(_) => self.well(),
         }
+        Ok(Answered { answer: Err(failure), picodollars: None, attempt: None, reservation: None })
     }
 
+    /// A server that answers is well, whatever it answers.
     fn well(&self) {
-        *self.health() = Health::default();
+        let mut health = self.health();
+        health.recover();
+        health.last_success = Some(Instant::now());
+        health.judged = health.judged.saturating_add(1);
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
@@ -292,14 +491,25 @@ impl Model {
         }
     }
 
-    fn dollars(&self, prompt_tokens: u64, completion_tokens: u64) -> Option<f64> {
-        let price = self.plan.price?;
-        Some((prompt_tokens as f64 * price.input + completion_tokens as f64 * price.output) / 1e6)
+    fn at_once(&self) -> usize {
+        match &self.server {
+            Some(Server::Endpoints(lanes)) => lanes.iter().map(|lane| lane.gate.limit()).sum(),
+            #[cfg(feature = "embedded")]
+            Some(Server::Embedded(_, gate)) => gate.limit(),
+            None => 0,
+        }
+    }
+
+    /// Whether all that the model does has a price.
+    fn has_price(&self) -> bool {
+        match &self.plan.backend {
+            Backend::Endpoints(endpoints) => endpoints.iter().all(|endpoint| endpoint.price.is_some()),
+            Backend::Embedded { .. } => false,
+        }
     }
 
     pub(super) fn counters(&self) -> Counters {
         let tally = &self.tally;
-        let (prompt_tokens, completion_tokens) = (tally.prompt_tokens.get(), tally.completion_tokens.get());
         Counters {
             asked: tally.asked.get(),
             from_journal: tally.from_journal.get(),
@@ -308,11 +518,13 @@ impl Model {
             too_long: tally.too_long.get(),
             gave_up: tally.gave_up.get(),
             retries: tally.retries.get(),
+            at_once: self.at_once() as u64,
             waited_seconds: tally.waited_micros.get() as f64 / 1e6,
-            prompt_tokens,
-            completion_tokens,
+            prompt_tokens: tally.prompt_tokens.get(),
+            cached_tokens: tally.cached_tokens.get(),
+            completion_tokens: tally.completion_tokens.get(),
             usage_estimated: tally.usage_estimated.get(),
-            dollars: self.dollars(prompt_tokens, completion_tokens),
+            dollars: self.has_price().then(|| dollars(tally.picodollars.get())),
         }
     }
 }
@@ -322,17 +534,20 @@ impl Server {
         not(feature = "embedded"),
         expect(clippy::unused_async, reason = "only weights take time to load")
     )]
-    async fn open(plan: &ModelPlan) -> Result<Self, Fatal> {
+    async fn open(plan: &ModelPlan, lanes: &mut Lanes) -> Result<Self, Fatal> {
         match &plan.backend {
-            Backend::Endpoint { url, model, key } => {
-                let client = Client::new(url, model, key.as_ref(), plan.timeout, now);
-                client
-                    .map(|client| Self::Endpoint(Box::new(client)))
+            Backend::Endpoints(endpoints) => {
+                let lanes = endpoints.iter().map(|endpoint| lanes.lane(endpoint, plan.timeout));
+                let lanes = lanes.collect::<Result<_, _>>();
+                lanes
+                    .map(Self::Endpoints)
                     .map_err(|source| Fatal::Endpoint { model: plan.name.clone(), source })
             }
             #[cfg(feature = "embedded")]
-            Backend::Embedded { name, context } => {
-                load(plan, name.clone(), *context).await.map(Self::Embedded)
+            Backend::Embedded { context, in_flight } => {
+                let embedded = load(plan, *context, *in_flight).await?;
+                let gate = Gate::new(None, None, Adaptive::fixed(*in_flight));
+                Ok(Self::Embedded(embedded, Arc::new(gate)))
             }
             #[cfg(not(feature = "embedded"))]
             Backend::Embedded { .. } => Err(Fatal::NoEmbedded { model: plan.name.clone() }),
@@ -342,8 +557,8 @@ impl Server {
 
 /// Reads the weights of an embedded model, on a thread that may take its time.
 #[cfg(feature = "embedded")]
-async fn load(plan: &ModelPlan, name: String, context: u32) -> Result<embedded::Embedded, Fatal> {
-    let slots = plan.in_flight;
+async fn load(plan: &ModelPlan, context: u32, slots: usize) -> Result<embedded::Embedded, Fatal> {
+    let name = plan.served.clone();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let threads = embedded::default_threads(cores);
     let loading = tokio::task::spawn_blocking(move || {
@@ -363,6 +578,24 @@ fn embedded_fails(model: &str, error: &dyn std::error::Error) -> Fatal {
     Fatal::Embedded { model: model.to_owned(), says: client::chain(error) }
 }
 
+/// Books a call that brought no reply.
+async fn book(
+    trouble: &Trouble,
+    attempt: AttemptId,
+    reservation: Reservation,
+    desk: Desk<'_>,
+) -> Result<(), Fatal> {
+    // A model that wrote what its server cannot read has written it.
+    if matches!(trouble, Trouble::Fault { worked: true, .. } | Trouble::Late(_) | Trouble::Output(_)) {
+        reservation.lose();
+        desk.journal.end(attempt, End::Lost).await?;
+    } else {
+        reservation.spend(Cost { requests: 1, ..Cost::default() });
+        desk.journal.end(attempt, End::Free).await?;
+    }
+    Ok(())
+}
+
 /// The books of one model.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -375,16 +608,20 @@ pub(super) struct Tally {
     retries: Count,
     waited_micros: Count,
     prompt_tokens: Count,
+    cached_tokens: Count,
     completion_tokens: Count,
     usage_estimated: Count,
+    picodollars: Count,
 }
 
 impl Tally {
-    fn count(&self, outcome: &Outcome, usage_estimated: bool) {
+    fn count(&self, outcome: &Outcome, usage: Usage, picodollars: Option<u64>, usage_estimated: bool) {
         match outcome {
-            Ok(reply) => {
-                self.prompt_tokens.add(reply.prompt_tokens.into());
-                self.completion_tokens.add(reply.completion_tokens.into());
+            Ok(_) => {
+                self.prompt_tokens.add(usage.prompt);
+                self.cached_tokens.add(usage.cached);
+                self.completion_tokens.add(usage.completion);
+                self.picodollars.add(picodollars.unwrap_or(0));
             }
             Err(Failure::Refused(_)) => self.refused.add(1),
             Err(Failure::TooLong(_)) => self.too_long.add(1),
@@ -422,49 +659,69 @@ fn micros(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{LengthField, TokenizerPlan};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     async fn model() -> Model {
         let plan = ModelPlan {
             name: "writer".to_owned(),
-            backend: Backend::Endpoint { url: String::new(), model: String::new(), key: None },
-            requests_per_minute: None,
-            tokens_per_minute: None,
-            in_flight: 1,
-            price: None,
+            served: "big".to_owned(),
+            backend: Backend::Endpoints(Vec::new()),
             timeout: SECOND,
             patience: 100 * SECOND,
+            length_field: LengthField::default(),
+            extra: serde_json::Map::new(),
+            tokenizer: TokenizerPlan::BuiltIn("o200k_base".to_owned()),
+            routes: Vec::new(),
         };
-        Model::open(&plan, Mode::Replay).await.unwrap()
+        Model::open(&plan, Mode::Replay, &mut Lanes::default()).await.unwrap()
+    }
+
+    fn fault(model: &Model, tries: &mut Tries) -> Standing {
+        model.standing(&Trouble::Fault { says: String::new(), worked: false }, tries, [0; 32])
     }
 
     #[track_caller]
-    fn fails(model: &Model, ill_for: Duration, given_up: u32) {
-        let standing = model.standing(&Trouble::Fault(String::new()), &mut Tries::default(), [0; 32]);
-        assert_eq!((standing.ill_for, standing.given_up), (ill_for, given_up));
+    fn fails(model: &Model, ill_for: Duration, ailing: u32) {
+        let standing = fault(model, &mut Tries::default());
+        assert_eq!((standing.ill_for, standing.ailing), (ill_for, ailing));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_model_is_ill_from_its_first_failure_to_its_next_success() {
         let model = model().await;
-        fails(&model, Duration::ZERO, 0);
+        fails(&model, Duration::ZERO, 1);
         tokio::time::advance(60 * SECOND).await;
-        model.failed(&Failure::GaveUp(String::new()));
-        fails(&model, 60 * SECOND, 1);
+        fails(&model, 60 * SECOND, 2);
         tokio::time::advance(60 * SECOND).await;
-        fails(&model, 120 * SECOND, 1);
-        model.failed(&Failure::TooLong(9));
-        fails(&model, Duration::ZERO, 0);
+        fails(&model, 120 * SECOND, 3);
+        model.well();
+        fails(&model, Duration::ZERO, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_prompt_that_fails_while_others_are_answered_is_the_one_to_blame() {
+        let model = model().await;
+        let mut tries = Tries::default();
+        assert!(!fault(&model, &mut tries).others_well);
+        tokio::time::advance(SECOND).await;
+        let again = fault(&model, &mut tries);
+        assert_eq!((again.others_well, again.faults, again.ailing), (false, 2, 1));
+        tokio::time::advance(SECOND).await;
+        model.well();
+        tokio::time::advance(SECOND).await;
+        assert!(fault(&model, &mut tries).others_well);
+        tokio::time::advance(SECOND).await;
+        assert!(!fault(&model, &mut tries).others_well);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_model_that_nobody_asks_does_not_get_worse() {
         let model = model().await;
-        fails(&model, Duration::ZERO, 0);
-        model.failed(&Failure::GaveUp(String::new()));
+        fails(&model, Duration::ZERO, 1);
         tokio::time::advance(101 * SECOND).await;
-        fails(&model, Duration::ZERO, 0);
+        fails(&model, Duration::ZERO, 1);
     }
 
     #[test]

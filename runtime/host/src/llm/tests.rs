@@ -16,8 +16,18 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::config::{PriceTable, Secret};
+use crate::config::{LengthField, PriceTable, Secret, TokenizerPlan};
 use crate::prompt::Finish;
+
+impl Llm {
+    /// The answer of a run that waits for no batch.
+    async fn said(&self, prompt: &Prompt) -> Result<Answer, Fatal> {
+        Ok(self.answer(prompt).await?.expect("nothing waits for a batch"))
+    }
+}
+
+/// No caps.
+const FREE: BudgetTable = BudgetTable { max_usd: None, max_requests: None, max_tokens: None };
 
 /// What the server does with one call.
 enum Say {
@@ -39,11 +49,12 @@ struct Server {
 impl Server {
     /// A server that behaves by the number of the call, counted from 0.
     async fn start(behave: impl Fn(usize) -> Say + Send + Sync + 'static) -> Self {
-        Self::with_models(behave, 404, "").await
+        Self::with_models(move |call, _| behave(call), 404, "").await
     }
 
+    /// One that also looks at what the user says.
     async fn with_models(
-        behave: impl Fn(usize) -> Say + Send + Sync + 'static,
+        behave: impl Fn(usize, &str) -> Say + Send + Sync + 'static,
         status: u16,
         models: &'static str,
     ) -> Self {
@@ -53,12 +64,14 @@ impl Server {
         let chat = move |body: Bytes| {
             let (seen, behave) = (Arc::clone(&seen), Arc::clone(&behave));
             async move {
+                let body: Value = serde_json::from_slice(&body).unwrap();
+                let user = body["messages"][1]["content"].as_str().unwrap_or_default().to_owned();
                 let number = {
                     let mut seen = seen.lock().unwrap();
-                    seen.push(serde_json::from_slice(&body).unwrap());
+                    seen.push(body);
                     seen.len() - 1
                 };
-                respond(behave(number)).await
+                respond(behave(number, &user)).await
             }
         };
         let list = move || async move { plain(status, &[], models.to_owned()) };
@@ -108,16 +121,33 @@ async fn respond(say: Say) -> Response {
 }
 
 fn plan(url: &str) -> ModelPlan {
-    ModelPlan {
-        name: "writer".to_owned(),
-        backend: Backend::Endpoint { url: url.to_owned(), model: "big".to_owned(), key: None },
+    let endpoint = EndpointPlan {
+        url: url.to_owned(),
+        model: "big".to_owned(),
+        key: None,
+        weight: 1,
         requests_per_minute: None,
         tokens_per_minute: None,
         in_flight: 64,
-        price: Some(PriceTable { input: 1.0, output: 10.0 }),
+        price: Some(PriceTable { input: 1.0, cached_input: None, output: 10.0, batch: None }),
+    };
+    ModelPlan {
+        name: "writer".to_owned(),
+        served: "big".to_owned(),
+        backend: Backend::Endpoints(vec![endpoint]),
         timeout: Duration::from_secs(20),
         patience: Duration::from_secs(60),
+        length_field: LengthField::default(),
+        extra: Map::new(),
+        tokenizer: TokenizerPlan::BuiltIn("o200k_base".to_owned()),
+        routes: Vec::new(),
     }
+}
+
+/// The plan's only endpoint.
+fn endpoint(plan: &mut ModelPlan) -> &mut EndpointPlan {
+    let Backend::Endpoints(endpoints) = &mut plan.backend else { panic!("it is at an endpoint") };
+    &mut endpoints[0]
 }
 
 fn prompt(user: &str) -> Prompt {
@@ -145,7 +175,7 @@ async fn open(plan: ModelPlan, journal: &Path) -> Llm {
 }
 
 async fn open_waiting(plan: ModelPlan, journal: &Path, first_wait: Duration) -> Llm {
-    let mut llm = Llm::open(&[plan], journal, Mode::Live).await.unwrap();
+    let mut llm = Llm::open(&[plan], &FREE, journal, Mode::Live).await.unwrap();
     let models = &mut Arc::get_mut(&mut llm.shared).unwrap().models;
     Arc::get_mut(models.get_mut("writer").unwrap()).unwrap().first_wait = first_wait;
     llm
@@ -164,7 +194,7 @@ async fn check(
     let server = Server::start(behave).await;
     let (_folder, journal) = folder();
     let llm = open(ModelPlan { timeout: Duration::from_millis(300), ..plan(&server.url) }, &journal).await;
-    let reply = llm.answer(&prompt("page")).await.unwrap().reply;
+    let reply = llm.said(&prompt("page")).await.unwrap().reply;
     match (&reply, expected) {
         (Ok(reply), Ok(text)) => assert_eq!(reply.text, text),
         (Err(failure), Err(says)) => assert!(failure.to_string().contains(says), "{failure}"),
@@ -188,11 +218,11 @@ async fn a_request_carries_the_prompt_and_a_reply_its_cost() {
     let server = Server::start(|_| Say::Reply("said")).await;
     let (_folder, journal) = folder();
     let llm = open(plan(&server.url), &journal).await;
-    let answer = llm.answer(&prompt("page")).await.unwrap();
+    let answer = llm.said(&prompt("page")).await.unwrap();
     let reply =
         Reply { text: "said".to_owned(), finish: Finish::Stop, prompt_tokens: 100, completion_tokens: 10 };
     assert_eq!(answer.reply, Ok(reply));
-    assert_eq!(answer.prompt_id, prompt_id(&prompt("page"), &plan(&server.url).backend));
+    assert_eq!(answer.prompt_id, prompt_id(&prompt("page"), &plan(&server.url)));
     let sent = server.calls.lock().unwrap().clone();
     assert_eq!(sent[0]["messages"][1]["content"], "page");
     assert_eq!(sent[0]["model"], "big");
@@ -234,8 +264,95 @@ async fn a_fault_passes_or_is_given_up() {
     check(first(Say::Cut), Ok("ok"), 2).await;
     check(first(Say::Hang), Ok("ok"), 2).await;
     check(first(Say::Json(json!({"choices": []}))), Ok("ok"), 2).await;
-    check(|_| status(500, "oops"), Err("the last with: 500 oops"), 4).await;
-    check(|_| Say::Cut, Err("every attempt failed"), 4).await;
+}
+
+/// A server that fails at a prompt while it answers others, and one that answers nobody.
+#[tokio::test]
+async fn a_prompt_is_given_up_when_others_are_answered_and_a_server_when_nobody_is() {
+    let poison = |_, user: &str| if user == "poison" { status(500, "oops") } else { Say::Reply("ok") };
+    let server = Server::with_models(poison, 404, "").await;
+    let (_folder, journal) = folder();
+    let llm = open(plan(&server.url), &journal).await;
+    let asked = prompt("poison");
+    let mut poisoned = Box::pin(llm.said(&asked));
+    for number in 0.. {
+        let fine = prompt(&format!("fine {number}"));
+        let answered = futures::future::select(poisoned, Box::pin(llm.said(&fine))).await;
+        match answered {
+            futures::future::Either::Right((fine, rest)) => {
+                fine.unwrap().reply.unwrap();
+                poisoned = rest;
+            }
+            futures::future::Either::Left((answer, _)) => {
+                let failure = answer.unwrap().reply.unwrap_err();
+                assert_eq!(failure, Failure::GaveUp("500 oops".to_owned()));
+                break;
+            }
+        }
+    }
+    let tried =
+        server.calls.lock().unwrap().iter().filter(|body| body.to_string().contains("poison")).count();
+    // Not before the fourth time, and not before somebody else was answered since the time before.
+    assert!((4..10).contains(&tried), "{tried}");
+
+    let server = Server::start(|_| status(500, "oops")).await;
+    let (_folder, journal) = folder();
+    let llm = open(ModelPlan { patience: Duration::from_millis(100), ..plan(&server.url) }, &journal).await;
+    let prompts: Vec<_> = (0..9).map(|number| prompt(&format!("page {number}"))).collect();
+    let error =
+        futures::future::try_join_all(prompts.iter().map(|prompt| llm.said(prompt))).await.unwrap_err();
+    assert!(matches!(error, Fatal::ModelDown { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_first_prompts_stops_the_run() {
+    let server = Server::start(|_| status(400, "unknown field `seed`")).await;
+    let (_folder, journal) = folder();
+    let llm = open(plan(&server.url), &journal).await;
+    let mut refused = 0;
+    let error = loop {
+        match llm.said(&prompt(&format!("page {refused}"))).await {
+            Ok(answer) => assert!(matches!(answer.reply, Err(Failure::Refused(_)))),
+            Err(error) => break error,
+        }
+        refused += 1;
+    };
+    assert!(matches!(&error, Fatal::Refuses { says, .. } if says.contains("unknown field")), "{error}");
+    assert_eq!(refused, 10);
+}
+
+#[tokio::test]
+async fn a_budget_is_kept_over_runs_and_calls_that_nobody_knows_the_cost_of_count_at_their_worst() {
+    let server = Server::start(|_| Say::Reply("ok")).await;
+    let (_folder, journal) = folder();
+    // Each reply costs 200 microdollars; the worst of each is 256 + 11 tokens of a prompt and 50 of a reply.
+    let budget = BudgetTable { max_usd: Some(0.001_4), ..FREE };
+    let mut answered = 0;
+    for _ in 0..2 {
+        let llm = Llm::open(&[plan(&server.url)], &budget, &journal, Mode::Live).await.unwrap();
+        let error = loop {
+            match llm.said(&prompt(&format!("page {answered}"))).await {
+                Ok(_) => answered += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(&error, Fatal::OverBudget { key: "budget.max_usd", .. }), "{error}");
+        assert_eq!((answered, server.calls()), (4, 4));
+        let spending = llm.spending();
+        assert_eq!((spending.requests, spending.dollars, spending.dollars_unsure), (4, 0.0008, 0.0));
+    }
+    let server = Server::start(|_| Say::Cut).await;
+    let budget = BudgetTable { max_usd: Some(0.003), ..FREE };
+    let llm = Llm::open(&[plan(&server.url)], &budget, &journal, Mode::Live).await.unwrap();
+    let error = llm.said(&prompt("lost")).await.unwrap_err();
+    assert!(matches!(&error, Fatal::OverBudget { .. }), "{error}");
+    let spent = llm.spending();
+    drop(llm);
+    // 2,200 microdollars are left for calls that cost 767 at the worst.
+    assert_eq!(server.calls(), 2);
+    assert_eq!((spent.requests, spent.dollars, spent.dollars_unsure), (6, 0.0008, 0.001_534));
+    let llm = Llm::open(&[plan(&server.url)], &FREE, &journal, Mode::Replay).await.unwrap();
+    assert_eq!(llm.spending(), spent);
 }
 
 #[tokio::test]
@@ -259,7 +376,7 @@ async fn a_reply_without_usage_is_estimated() {
     let server = Server::start(move |_| Say::Json(two.clone())).await;
     let (_folder, journal) = folder();
     let llm = open(plan(&server.url), &journal).await;
-    let reply = llm.answer(&prompt("page")).await.unwrap().reply.unwrap();
+    let reply = llm.said(&prompt("page")).await.unwrap().reply.unwrap();
     assert_eq!((reply.text.as_str(), reply.completion_tokens), ("one two", 2));
     assert_eq!(counters(&llm).usage_estimated, 1);
 }
@@ -270,7 +387,7 @@ async fn fatal(behave: impl Fn(usize) -> Say + Send + Sync + 'static) -> (Fatal,
     let mut plan = plan(&server.url.replace("http://", "http://user:hidden@"));
     plan.patience = Duration::from_millis(100);
     let llm = open(plan, &journal).await;
-    let error = llm.answer(&prompt("page")).await.unwrap_err();
+    let error = llm.said(&prompt("page")).await.unwrap_err();
     assert!(error.to_string().contains("`writer`") && !error.to_string().contains("hidden"), "{error}");
     (error, server.calls())
 }
@@ -304,7 +421,7 @@ async fn a_server_that_is_away_is_waited_for() {
     drop(port);
     let llm = open(ModelPlan { patience: Duration::from_millis(100), ..plan(&url) }, &journal).await;
     assert!(matches!(llm.probe().await, Err(Fatal::Unreachable { .. })));
-    let error = llm.answer(&prompt("page")).await.unwrap_err();
+    let error = llm.said(&prompt("page")).await.unwrap_err();
     assert!(matches!(error, Fatal::ModelDown { .. }), "{error}");
     assert!(2 < counters(&llm).retries);
 }
@@ -313,10 +430,11 @@ async fn a_server_that_is_away_is_waited_for() {
 async fn who_waits_for_another_try_is_not_in_flight() {
     let server = Server::start(first(status(500, "oops"))).await;
     let (_folder, journal) = folder();
-    let plan = ModelPlan { in_flight: 1, ..plan(&server.url) };
+    let mut plan = plan(&server.url);
+    endpoint(&mut plan).in_flight = 1;
     let llm = open_waiting(plan, &journal, Duration::from_secs(60)).await;
     let (slow, quick) = (prompt("slow"), prompt("quick"));
-    let (slow, mut quick) = (Box::pin(llm.answer(&slow)), Box::pin(llm.answer(&quick)));
+    let (slow, mut quick) = (Box::pin(llm.said(&slow)), Box::pin(llm.said(&quick)));
     // Were the slow one in flight while it waits, the quick one would have to wait for it.
     let answered = futures::future::select(slow, &mut quick).await;
     let futures::future::Either::Right((answer, _)) = answered else { panic!("the slow one was first") };
@@ -329,7 +447,7 @@ async fn equal_prompts_are_asked_once() {
     let (_folder, journal) = folder();
     let llm = open(plan(&server.url), &journal).await;
     let prompt = prompt("page");
-    for answer in join_all((0..50).map(|_| llm.answer(&prompt))).await {
+    for answer in join_all((0..50).map(|_| llm.said(&prompt))).await {
         assert_eq!(answer.unwrap().reply.unwrap().text, "shared");
     }
     assert_eq!(server.calls(), 1);
@@ -350,7 +468,7 @@ async fn who_goes_first_may_leave_first() {
     let llm = Arc::new(open(plan(&server.url), &journal).await);
     let ask = || {
         let llm = Arc::clone(&llm);
-        tokio::spawn(async move { llm.answer(&prompt("page")).await.unwrap().reply.unwrap().text })
+        tokio::spawn(async move { llm.said(&prompt("page")).await.unwrap().reply.unwrap().text })
     };
     let leaves = ask();
     while server.calls() == 0 {
@@ -373,32 +491,32 @@ async fn when_all_have_left_the_next_one_asks_again() {
     let (_folder, journal) = folder();
     let llm = open(plan(&server.url), &journal).await;
     let asked = prompt("page");
-    let mut leaves = Box::pin(llm.answer(&asked));
+    let mut leaves = Box::pin(llm.said(&asked));
     while server.calls() == 0 {
         assert!(futures::poll!(&mut leaves).is_pending());
         tokio::task::yield_now().await;
     }
     drop(leaves);
     assert!(llm.shared.flights().under_way.is_empty());
-    assert_eq!(llm.answer(&asked).await.unwrap().reply.unwrap().text, "ok");
+    assert_eq!(llm.said(&asked).await.unwrap().reply.unwrap().text, "ok");
     assert_eq!(server.calls(), 2);
 }
 
 #[tokio::test]
-async fn a_second_run_asks_nothing_again() {
-    let server = Server::start(|call| if call < 3 { Say::Reply("ok") } else { status(400, "no") }).await;
+async fn a_second_run_asks_for_no_reply_again() {
+    let server = Server::start(|_| Say::Reply("ok")).await;
     let (_folder, journal) = folder();
     let prompts: Vec<_> = (0..6).map(|number| prompt(&format!("page {number}"))).collect();
     let mut first = Vec::new();
     let llm = open(plan(&server.url), &journal).await;
     for prompt in &prompts {
-        first.push(llm.answer(prompt).await.unwrap());
+        first.push(llm.said(prompt).await.unwrap());
     }
     drop(llm);
     for mode in [Mode::Live, Mode::Replay] {
         // Another machine serves the model; nobody is there.
-        let llm = Llm::open(&[plan("http://127.0.0.1:1/v1")], &journal, mode).await.unwrap();
-        let again = join_all(prompts.iter().map(|prompt| llm.answer(prompt))).await;
+        let llm = Llm::open(&[plan("http://127.0.0.1:1/v1")], &FREE, &journal, mode).await.unwrap();
+        let again = join_all(prompts.iter().map(|prompt| llm.said(prompt))).await;
         assert_eq!(again.into_iter().collect::<Result<Vec<_>, _>>().unwrap(), first);
         let counters = counters(&llm);
         assert_eq!((counters.asked, counters.from_journal, counters.dollars), (0, 6, Some(0.0)));
@@ -407,25 +525,25 @@ async fn a_second_run_asks_nothing_again() {
 }
 
 #[tokio::test]
-async fn what_was_given_up_is_asked_again_by_the_next_run_only() {
-    let server = Server::start(|call| if call < 4 { status(500, "oops") } else { Say::Reply("ok") }).await;
+async fn a_failure_is_told_to_all_of_its_run_and_asked_again_by_the_next_one() {
+    let server = Server::start(|call| if call == 0 { status(400, "no") } else { Say::Reply("ok") }).await;
     let (_folder, journal) = folder();
     let replay = async || {
-        let llm = Llm::open(&[plan("http://127.0.0.1:1/v1")], &journal, Mode::Replay).await.unwrap();
-        llm.answer(&prompt("page")).await.unwrap().reply
+        let llm = Llm::open(&[plan("http://127.0.0.1:1/v1")], &FREE, &journal, Mode::Replay).await.unwrap();
+        llm.said(&prompt("page")).await.unwrap().reply
     };
-    let gave_up = Err(Failure::GaveUp("500 oops".to_owned()));
+    let refused = Err(Failure::Refused("400 no".to_owned()));
     let llm = open(plan(&server.url), &journal).await;
-    assert_eq!(llm.answer(&prompt("page")).await.unwrap().reply, gave_up);
-    assert_eq!(llm.answer(&prompt("page")).await.unwrap().reply, gave_up);
-    assert_eq!((server.calls(), counters(&llm).gave_up), (4, 1));
+    assert_eq!(llm.said(&prompt("page")).await.unwrap().reply, refused);
+    assert_eq!(llm.said(&prompt("page")).await.unwrap().reply, refused);
+    assert_eq!((server.calls(), counters(&llm).refused), (1, 1));
     drop(llm);
-    assert_eq!(replay().await, gave_up);
+    assert_eq!(replay().await, refused);
     let llm = open(plan(&server.url), &journal).await;
-    assert_eq!(llm.answer(&prompt("page")).await.unwrap().reply.unwrap().text, "ok");
+    assert_eq!(llm.said(&prompt("page")).await.unwrap().reply.unwrap().text, "ok");
     drop(llm);
     assert_eq!(replay().await.unwrap().text, "ok");
-    assert_eq!(server.calls(), 5);
+    assert_eq!(server.calls(), 2);
 }
 
 #[tokio::test]
@@ -433,9 +551,9 @@ async fn a_replay_without_the_reply_says_which_one_is_missing() {
     let (_folder, journal) = folder();
     let plan = plan("http://127.0.0.1:1/v1");
     drop(open(plan.clone(), &journal).await);
-    let llm = Llm::open(std::slice::from_ref(&plan), &journal, Mode::Replay).await.unwrap();
-    let error = llm.answer(&prompt("page")).await.unwrap_err();
-    let id = prompt_id(&prompt("page"), &plan.backend);
+    let llm = Llm::open(std::slice::from_ref(&plan), &FREE, &journal, Mode::Replay).await.unwrap();
+    let error = llm.said(&prompt("page")).await.unwrap_err();
+    let id = prompt_id(&prompt("page"), &plan);
     assert!(
         matches!(&error, Fatal::NotInJournal { model, prompt_id } if model == "writer" && *prompt_id == id)
     );
@@ -447,15 +565,16 @@ async fn a_replay_needs_no_model_and_a_run_needs_what_it_names() {
     let (_folder, journal) = folder();
     drop(open(plan("http://127.0.0.1:1/v1"), &journal).await);
     let bad = plan("ftp://files");
-    Llm::open(std::slice::from_ref(&bad), &journal, Mode::Replay).await.unwrap();
-    let error = Llm::open(&[bad], &journal, Mode::Live).await.unwrap_err();
+    Llm::open(std::slice::from_ref(&bad), &FREE, &journal, Mode::Replay).await.unwrap();
+    let error = Llm::open(&[bad], &FREE, &journal, Mode::Live).await.unwrap_err();
     assert!(matches!(error, Fatal::Endpoint { source: EndpointError::Url, .. }), "{error}");
-    let llm = Llm::open(&[], &journal, Mode::Replay).await.unwrap();
-    assert!(matches!(llm.answer(&prompt("page")).await, Err(Fatal::UnknownModel { .. })));
+    let llm = Llm::open(&[], &FREE, &journal, Mode::Replay).await.unwrap();
+    assert!(matches!(llm.said(&prompt("page")).await, Err(Fatal::UnknownModel { .. })));
     #[cfg(not(feature = "embedded"))]
     {
-        let backend = Backend::Embedded { name: "small".to_owned(), context: 512 };
-        let error = Llm::open(&[ModelPlan { backend, ..plan("") }], &journal, Mode::Live).await.unwrap_err();
+        let backend = Backend::Embedded { context: 512, in_flight: 1 };
+        let error =
+            Llm::open(&[ModelPlan { backend, ..plan("") }], &FREE, &journal, Mode::Live).await.unwrap_err();
         assert!(matches!(error, Fatal::NoEmbedded { .. }), "{error}");
     }
 }
@@ -465,14 +584,12 @@ async fn the_key_is_sent_and_limits_are_kept() {
     let server = Server::start(|_| Say::Reply("ok")).await;
     let (_folder, journal) = folder();
     let mut plan = plan(&server.url);
-    plan.tokens_per_minute = NonZeroU32::new(100_000);
-    plan.requests_per_minute = NonZeroU32::new(1000);
-    if let Backend::Endpoint { key, .. } = &mut plan.backend {
-        *key = Some(Secret::new("k".to_owned()));
-    }
+    endpoint(&mut plan).tokens_per_minute = NonZeroU32::new(100_000);
+    endpoint(&mut plan).requests_per_minute = NonZeroU32::new(1000);
+    endpoint(&mut plan).key = Some(Secret::new("k".to_owned()));
     let llm = open(plan, &journal).await;
     let prompts: Vec<_> = (0..40).map(|number| prompt(&format!("page {number}"))).collect();
-    for answer in join_all(prompts.iter().map(|prompt| llm.answer(prompt))).await {
+    for answer in join_all(prompts.iter().map(|prompt| llm.said(prompt))).await {
         answer.unwrap().reply.unwrap();
     }
     assert_eq!(server.calls(), 40);
@@ -481,7 +598,7 @@ async fn the_key_is_sent_and_limits_are_kept() {
 #[tokio::test]
 async fn a_probe_tells_what_is_wrong_before_any_work() {
     let probe = async |status, models| {
-        let server = Server::with_models(|_| Say::Hang, status, models).await;
+        let server = Server::with_models(|_, _| Say::Hang, status, models).await;
         let (_folder, journal) = folder();
         open(plan(&server.url), &journal).await.probe().await
     };
@@ -496,16 +613,12 @@ async fn a_probe_tells_what_is_wrong_before_any_work() {
 
 #[test]
 fn everything_that_decides_a_reply_is_in_its_key_and_nothing_else() {
-    let backend = |url: &str, model: &str| Backend::Endpoint {
-        url: url.to_owned(),
-        model: model.to_owned(),
-        key: None,
-    };
-    let here = backend("http://here/v1", "big");
+    let served = |url: &str, served: &str| ModelPlan { served: served.to_owned(), ..plan(url) };
+    let here = served("http://here/v1", "big");
     let same = prompt_id(&prompt("page"), &here);
     assert_eq!(
         same,
-        prompt_id(&Prompt { model: "alias".to_owned(), ..prompt("page") }, &backend("http://there", "big"))
+        prompt_id(&Prompt { model: "alias".to_owned(), ..prompt("page") }, &served("http://there", "big"))
     );
     let different = [
         prompt("other"),
@@ -522,10 +635,14 @@ fn everything_that_decides_a_reply_is_in_its_key_and_nothing_else() {
         Prompt { seed: 8, ..prompt("page") },
     ];
     let mut ids: BTreeSet<_> = different.iter().map(|prompt| prompt_id(prompt, &here)).collect();
-    ids.insert(prompt_id(&prompt("page"), &backend("http://here/v1", "small")));
-    ids.insert(prompt_id(&prompt("page"), &Backend::Embedded { name: "big".to_owned(), context: 512 }));
+    ids.insert(prompt_id(&prompt("page"), &served("http://here/v1", "small")));
+    let embedded = Backend::Embedded { context: 512, in_flight: 4 };
+    ids.insert(prompt_id(&prompt("page"), &ModelPlan { backend: embedded, ..here.clone() }));
+    let mut thinking = here.clone();
+    thinking.extra.insert("chat_template_kwargs".to_owned(), json!({ "enable_thinking": true }));
+    ids.insert(prompt_id(&prompt("page"), &thinking));
     ids.insert(same.clone());
-    assert_eq!(ids.len(), different.len() + 3);
+    assert_eq!(ids.len(), different.len() + 4);
     // Journals outlive programs: a key that changes by accident would make every reply be paid for again.
     assert_eq!(same, "b0e8662c39c2d42c2063f07c2b373957b977cd04311e785d44018c304d6036af");
 }
@@ -538,11 +655,12 @@ async fn a_closed_model_finishes_what_is_under_way_and_begins_nothing() {
     let behave = move |call| if call == 0 { status(500, "oops") } else { Say::When(Arc::clone(&held)) };
     let server = Server::start(behave).await;
     let (_folder, journal) = folder();
-    let plan = ModelPlan { in_flight: 1, ..plan(&server.url) };
+    let mut plan = plan(&server.url);
+    endpoint(&mut plan).in_flight = 1;
     let llm = Arc::new(open_waiting(plan, &journal, Duration::from_secs(60)).await);
     let asked = |text: &str| {
         let (llm, prompt) = (Arc::clone(&llm), prompt(text));
-        tokio::spawn(async move { llm.answer(&prompt).await })
+        tokio::spawn(async move { llm.said(&prompt).await })
     };
     let retrying = asked("retrying");
     while server.calls() < 1 {

@@ -10,7 +10,7 @@ use super::reader::Task;
 use super::{Fatal, Run};
 use crate::config::{self, Backend};
 use crate::ledger::Ledger;
-use crate::report::{Facts, ModelUse, PartLine, Report};
+use crate::report::{Facts, ModelUse, PartLine, Report, Spent};
 use crate::sinks::card::{self, Dataset};
 use crate::sinks::commit::{self, Finished, Swept};
 use crate::sinks::part::{self, Sink};
@@ -19,7 +19,7 @@ use crate::source::Archive;
 use crate::store::{self, Access, Store};
 
 /// What of a stage and a model decides the rows; a new number makes every finished part another pipeline's.
-const IDENTITY_VERSION: u32 = 2;
+const IDENTITY_VERSION: u32 = 3;
 /// A store that is down comes back within minutes; each request for it is tried this often, for four minutes at most.
 const SINK_RETRIES: usize = 100;
 /// The same before any work: what cannot be reached then is more likely named wrongly.
@@ -177,9 +177,15 @@ impl Run {
         }
         for model in &self.plan.models {
             add(&model.name);
-            match &model.backend {
-                Backend::Endpoint { model, .. } => add(model),
-                Backend::Embedded { name, context } => add(&format!("{name} {context}")),
+            add(&model.served);
+            if !model.extra.is_empty() {
+                add(&serde_json::Value::Object(model.extra.clone()).to_string());
+            }
+            if let Backend::Embedded { context, .. } = &model.backend {
+                add(&context.to_string());
+            }
+            for route in &model.routes {
+                add(&format!("{} -> {}", route.when, route.to));
             }
         }
         hasher.finalize().to_hex().to_string()
@@ -258,9 +264,15 @@ impl Run {
             known: counters.from_journal + counters.coalesced,
             failed: counters.refused + counters.too_long + counters.gave_up,
             prompt_tokens: counters.prompt_tokens,
+            cached_tokens: counters.cached_tokens,
             completion_tokens: counters.completion_tokens,
+            usage_estimated: counters.usage_estimated,
+            retries: counters.retries,
+            at_once: counters.at_once,
+            waited_seconds: counters.waited_seconds,
             dollars: counters.dollars,
         });
+        let spending = self.llm.spending();
         let facts = Facts {
             name: self.plan.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -271,6 +283,12 @@ impl Run {
             source_waited_seconds: waited.as_secs_f64(),
             stage_seconds: done.took.iter().map(Duration::as_secs_f64).collect(),
             models: models.collect(),
+            spending: Spent {
+                requests: spending.requests,
+                tokens: spending.tokens,
+                dollars: spending.dollars,
+                dollars_unsure: spending.dollars_unsure,
+            },
             parts,
         };
         Report::new(facts, &sum, &done.ledger)

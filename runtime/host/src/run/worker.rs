@@ -73,7 +73,7 @@ fn advance(shop: &Shop, worker: &mut Worker, mut job: Job, orders: &Sender<Order
         shop.watch.say(line);
     }
     if !prompts.is_empty() {
-        ask(shop, job, prompts);
+        ask(shop, job, prompts, orders.clone());
         return;
     }
     let Job { part, sequence, strays, origin, passage, ticket, back: _ } = job;
@@ -87,18 +87,26 @@ fn advance(shop: &Shop, worker: &mut Worker, mut job: Job, orders: &Sender<Order
     drop(orders.send(Order::Settle { part, sequence, batch: Box::new(batch) }));
 }
 
-/// Lets the runtime wait for the replies; the record comes back to whichever worker is free then.
-fn ask(shop: &Shop, mut job: Job, prompts: Vec<Prompt>) {
+/// Lets the runtime wait for the replies; the record comes back to whichever worker is free then. If a batch is to
+/// answer, it does not: another run takes it from its beginning.
+fn ask(shop: &Shop, mut job: Job, prompts: Vec<Prompt>, orders: Sender<Order>) {
     let (llm, stop) = (Arc::clone(&shop.llm), Arc::clone(&shop.stop));
     shop.runtime.spawn(async move {
-        let answers = futures::future::try_join_all(prompts.iter().map(|prompt| llm.answer(prompt))).await;
-        match answers {
-            Ok(answers) => {
+        match llm.answers(&prompts).await {
+            Ok(Some(answers)) => {
                 job.passage
                     .answer(answers.into_iter().map(|answer| (answer.prompt_id, answer.reply)).collect());
                 let back = job.back.clone();
                 // The queue holds as many as there are places, so this never waits.
                 drop(back.send(job));
+            }
+            Ok(None) => {
+                let Job { part, sequence, ticket, .. } = job;
+                // Its place is free at once: nothing of the part is written any more.
+                drop(ticket);
+                let order = Order::Wait { part, sequence };
+                // On a thread that may wait for the writer.
+                drop(tokio::task::spawn_blocking(move || orders.send(order)).await);
             }
             Err(fatal) => stop.set(Fatal::Model(fatal)),
         }

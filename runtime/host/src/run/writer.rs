@@ -25,6 +25,8 @@ pub(super) enum Order {
     },
     /// Everything up to and with one page, in the order of the archive.
     Settle { part: usize, sequence: u64, batch: Box<Batch> },
+    /// A page waits for a batch of prompts: its part becomes whole in another run.
+    Wait { part: usize, sequence: u64 },
     /// So many batches were sent: when all are there, the part is whole.
     End {
         part: usize,
@@ -65,6 +67,8 @@ pub(super) struct Written {
     pub(super) finished: Vec<(usize, Finished)>,
     /// The books of this run, unfinished parts included.
     pub(super) ledger: Ledger,
+    /// Pages that wait for a batch of prompts.
+    pub(super) waiting: u64,
     /// Time spent in each stage, by all workers.
     pub(super) took: Vec<Duration>,
 }
@@ -80,10 +84,11 @@ pub(super) enum WriteError {
 
 struct Open {
     archive: usize,
-    part: Part,
+    /// None once it cannot become whole.
+    part: Option<Part>,
     ledger: Ledger,
     /// Batches that came before their turn.
-    early: BTreeMap<u64, Batch>,
+    early: BTreeMap<u64, Option<Batch>>,
     next: u64,
     /// How many there are in all, and where the next part begins.
     end: Option<(u64, Option<Mark>)>,
@@ -99,14 +104,14 @@ pub(super) fn write(
     let empty = || Ledger::new(stages.iter().map(String::as_str));
     let mut open: BTreeMap<usize, Open> = BTreeMap::new();
     let took = vec![Duration::ZERO; stages.len()];
-    let mut written = Written { finished: Vec::new(), ledger: empty(), took };
+    let mut written = Written { finished: Vec::new(), ledger: empty(), waiting: 0, took };
     for order in orders {
         let id = match order {
             Order::Begin { part, archive, of } => {
                 let written = Part::create(sink, *of)?;
                 let it = Open {
                     archive,
-                    part: written,
+                    part: Some(written),
                     ledger: empty(),
                     early: BTreeMap::new(),
                     next: 0,
@@ -117,7 +122,15 @@ pub(super) fn write(
             }
             Order::Settle { part, sequence, batch } => {
                 if let Some(it) = open.get_mut(&part) {
-                    it.early.insert(sequence, *batch);
+                    it.early.insert(sequence, Some(*batch));
+                }
+                part
+            }
+            Order::Wait { part, sequence } => {
+                written.waiting += 1;
+                if let Some(it) = open.get_mut(&part) {
+                    it.part = None;
+                    it.early.insert(sequence, None);
                 }
                 part
             }
@@ -131,11 +144,13 @@ pub(super) fn write(
         let Some(it) = open.get_mut(&id) else { continue };
         while let Some(batch) = it.early.remove(&it.next) {
             it.next += 1;
-            settle(it, batch, &mut written)?;
+            if let Some(batch) = batch {
+                settle(it, batch, &mut written)?;
+            }
         }
         watch.publish(&written.ledger);
         if it.end.as_ref().is_some_and(|(batches, _)| *batches == it.next)
-            && let Some(Open { archive, part, ledger, end, .. }) = open.remove(&id)
+            && let Some(Open { archive, part: Some(part), ledger, end, .. }) = open.remove(&id)
         {
             ledger.audit()?;
             let finished = part.finish(&ledger, end.and_then(|(_, next)| next))?;
@@ -148,8 +163,8 @@ pub(super) fn write(
 
 fn settle(open: &mut Open, batch: Batch, written: &mut Written) -> Result<(), sinks::Fatal> {
     for stray in batch.strays {
-        if let Some(failed) = &stray.failed {
-            open.part.reject(&Reject {
+        if let (Some(failed), Some(part)) = (&stray.failed, &mut open.part) {
+            part.reject(&Reject {
                 id: failed.origin.record_id.as_deref(),
                 url: failed.url.as_deref(),
                 date: failed.date.as_deref(),
@@ -164,11 +179,13 @@ fn settle(open: &mut Open, batch: Batch, written: &mut Written) -> Result<(), si
         written.ledger.settle(&stray.fate);
     }
     let Some((origin, passed)) = batch.page else { return Ok(()) };
-    for document in &passed.rows {
-        open.part.row(document, &origin, tokens::count(&document.text))?;
-    }
-    for rejected in &passed.rejected {
-        open.part.reject(&reject(rejected, &origin))?;
+    if let Some(part) = &mut open.part {
+        for document in &passed.rows {
+            part.row(document, &origin, tokens::count(&document.text))?;
+        }
+        for rejected in &passed.rejected {
+            part.reject(&reject(rejected, &origin))?;
+        }
     }
     open.ledger.settle(&passed.fate);
     written.ledger.settle(&passed.fate);

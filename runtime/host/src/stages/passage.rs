@@ -117,6 +117,11 @@ impl Passage {
                 branch.rounds += 1;
                 let asked = branch.replies.len();
                 branch.asks = prompts(asks, self.seed, &branch.document.id, stage.name(), asked);
+                for prompt in &mut branch.asks {
+                    if let Some(model) = worker.route(&prompt.model, &branch.document) {
+                        model.clone_into(&mut prompt.model);
+                    }
+                }
                 return vec![branch];
             }
             Err(failed) => {

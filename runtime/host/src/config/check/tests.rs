@@ -190,7 +190,7 @@ fn the_reference_names_the_defaults_that_are_used() {
         ("StageTable", "memory_mb", STAGE_MEMORY_MB.to_string()),
         ("StageTable", "rounds", STAGE_ROUNDS.to_string()),
         ("StageTable", "prompts", STAGE_PROMPTS.to_string()),
-        ("ModelTable", "in_flight", format!("{} at", model::ENDPOINT_IN_FLIGHT)),
+        ("ModelTable", "in_flight", format!("{} at", endpoint::ENDPOINT_IN_FLIGHT)),
         ("ModelTable", "in_flight", format!("{} in the process", model::EMBEDDED_IN_FLIGHT)),
         ("ModelTable", "timeout_seconds", model::CALL_TIMEOUT_SECONDS.to_string()),
         ("ModelTable", "patience_seconds", model::PATIENCE_SECONDS.to_string()),
@@ -233,7 +233,7 @@ p.toml:2:1: naem: unknown key `naem`; did you mean `name`?
   |
 2 | naem = "p"
   | ^^^^
-  = accepted: `models`, `name`, `run`, `seed`, `sink`, `source`, `stages`
+  = accepted: `budget`, `models`, `name`, `run`, `seed`, `sink`, `source`, `stages`
 
 p.toml:3:1: source.archives: missing: a list
   |
@@ -301,8 +301,7 @@ fn what_later_versions_do_is_named_as_such() {
         r#"name = "p"
 [source]
 archives = ["a.warc.gz"]
-[budget]
-max_usd = 250.0
+[classifiers]
 [[stages]]
 plugin = "extract"
 when = "quality > 1"
@@ -312,21 +311,21 @@ plugin = "oci://registry.example/stage@sha256:00"
 path = "out"
 "#,
         r#"
-p.toml:4:2: budget: `budget` is not supported by this version
+p.toml:4:2: classifiers: `classifiers` is not supported by this version
   |
-4 | [budget]
-  |  ^^^^^^
+4 | [classifiers]
+  |  ^^^^^^^^^^^
 
-p.toml:8:1: stages[0].when: `when` is not supported by this version
+p.toml:7:1: stages[0].when: `when` is not supported by this version
   |
-8 | when = "quality > 1"
+7 | when = "quality > 1"
   | ^^^^
 
-p.toml:10:10: stages[1].plugin: remote plugins are not supported by this version
-   |
-10 | plugin = "oci://registry.example/stage@sha256:00"
-   |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-   = accepted: `extract`, `language`, `cleanup`, `rephrase`, or the path of a `.wasm` component
+p.toml:9:10: stages[1].plugin: remote plugins are not supported by this version
+  |
+9 | plugin = "oci://registry.example/stage@sha256:00"
+  |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = accepted: `extract`, `language`, `cleanup`, `rephrase`, or the path of a `.wasm` component
 "#,
     );
 }

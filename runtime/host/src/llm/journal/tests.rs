@@ -1,6 +1,9 @@
 //! The journal on a real disk, also a full one.
 
+use rusqlite::Connection;
+
 use super::*;
+use crate::prompt::Finish;
 
 fn entry(number: u8, outcome: Result<Reply, Failure>) -> Entry {
     Entry {
@@ -9,8 +12,9 @@ fn entry(number: u8, outcome: Result<Reply, Failure>) -> Entry {
         served: "big".to_owned(),
         prompt: "{}".to_owned(),
         outcome,
+        usage: Usage { prompt: 3, cached: 1, completion: 4 },
         usage_estimated: false,
-        dollars: Some(0.25),
+        picodollars: Some(250),
         seconds: 1.5,
         answered: 1_800_000_000,
     }
@@ -24,6 +28,17 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new").join("journal.sqlite");
     (folder, path)
+}
+
+/// What is ordered of the store to keep these.
+fn keep(store: &mut Store, entries: &[Entry]) -> Result<(), JournalError> {
+    let order = |entry: &Entry| Order::Keep(Box::new(entry.clone()), None, oneshot::channel().0);
+    store.write(&entries.iter().map(order).collect::<Vec<_>>()).map(|_numbers| ())
+}
+
+/// A long text that no compression makes shorter than half of it.
+fn noise() -> String {
+    (0..16_384_u32).map(|number| blake3::hash(&number.to_le_bytes()).to_hex().to_string()).collect()
 }
 
 #[track_caller]
@@ -43,11 +58,11 @@ fn every_outcome_is_found_again_by_the_next_run() {
     ];
     let entries: Vec<_> = (0..).zip(outcomes).map(|(number, outcome)| entry(number, outcome)).collect();
     let mut first = Store::open(&path, Mode::Live, 1).unwrap();
-    first.keep(&entries).unwrap();
+    keep(&mut first, &entries).unwrap();
     assert!(first.find(&entries[0].key).unwrap().unwrap().this_run);
     drop(first);
     for mode in [Mode::Live, Mode::Replay] {
-        let store = Store::open(&path, mode, 2).unwrap();
+        let mut store = Store::open(&path, mode, 2).unwrap();
         for entry in &entries {
             let found = Found { outcome: entry.outcome.clone(), this_run: false };
             assert_eq!(store.find(&entry.key).unwrap(), Some(found));
@@ -60,8 +75,8 @@ fn every_outcome_is_found_again_by_the_next_run() {
 fn a_failure_gives_way_to_a_reply() {
     let (_folder, path) = folder();
     let mut store = Store::open(&path, Mode::Live, 1).unwrap();
-    store.keep(&[entry(1, Err(Failure::GaveUp("reset".to_owned())))]).unwrap();
-    store.keep(&[entry(1, reply("at last"))]).unwrap();
+    keep(&mut store, &[entry(1, Err(Failure::GaveUp("reset".to_owned())))]).unwrap();
+    keep(&mut store, &[entry(1, reply("at last"))]).unwrap();
     assert_eq!(store.find(&[1; 32]).unwrap().unwrap().outcome, reply("at last"));
 }
 
@@ -69,14 +84,14 @@ fn a_failure_gives_way_to_a_reply() {
 async fn a_kept_reply_outlives_a_kill() {
     let (folder, path) = folder();
     let journal = Journal::open(&path, Mode::Live, 1).await.unwrap();
-    journal.keep(entry(1, reply("paid"))).await.unwrap();
+    journal.keep(entry(1, reply("paid")), None).await.unwrap();
     // What a killed process leaves behind is the files as they are at this moment.
     let copy = folder.path().join("copy.sqlite");
     for suffix in ["", "-wal"] {
         let file = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
         std::fs::copy(file(&path), file(&copy)).unwrap();
     }
-    let store = Store::open(&copy, Mode::Replay, 2).unwrap();
+    let mut store = Store::open(&copy, Mode::Replay, 2).unwrap();
     assert_eq!(store.find(&[1; 32]).unwrap().unwrap().outcome, reply("paid"));
     drop(journal);
 }
@@ -85,7 +100,7 @@ async fn a_kept_reply_outlives_a_kill() {
 async fn many_at_once_share_commits_and_are_all_kept() {
     let (_folder, path) = folder();
     let journal = Journal::open(&path, Mode::Live, 1).await.unwrap();
-    let kept = (0..200).map(|number| journal.keep(entry(number, reply("x"))));
+    let kept = (0..200).map(|number| journal.keep(entry(number, reply("x")), None));
     for kept in futures::future::join_all(kept).await {
         kept.unwrap();
     }
@@ -143,13 +158,13 @@ fn a_journal_of_another_format_says_so() {
 fn a_full_disk_stops_the_journal_and_harms_nothing_in_it() {
     let (_folder, path) = folder();
     let mut store = Store::open(&path, Mode::Live, 1).unwrap();
-    store.keep(&[entry(1, reply("kept"))]).unwrap();
+    keep(&mut store, &[entry(1, reply("kept"))]).unwrap();
     store.connection.pragma_update(None, "max_page_count", 8).unwrap();
-    let large = [entry(2, reply("small")), entry(3, reply(&"x".repeat(1 << 20)))];
-    let error = store.keep(&large).unwrap_err();
+    let large = [entry(2, reply("small")), entry(3, reply(&noise()))];
+    let error = keep(&mut store, &large).unwrap_err();
     assert!(matches!(error, JournalError::DiskFull { .. }), "{error:?}");
     drop(store);
-    let store = Store::open(&path, Mode::Live, 2).unwrap();
+    let mut store = Store::open(&path, Mode::Live, 2).unwrap();
     assert_eq!(store.find(&[1; 32]).unwrap().unwrap().outcome, reply("kept"));
     assert_eq!(store.find(&[2; 32]).unwrap(), None);
     let whole: String = store.connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -163,9 +178,9 @@ async fn after_an_error_nothing_more_is_accepted() {
     store.connection.pragma_update(None, "max_page_count", 8).unwrap();
     let (orders, received) = mpsc::channel(QUEUE);
     let owner = std::thread::spawn(move || serve(store, received));
-    let journal = Journal { path, orders: Some(orders), owner: Some(owner) };
-    let error = journal.keep(entry(1, reply(&"x".repeat(1 << 20)))).await.unwrap_err();
+    let journal = Journal { path, spent: Spent::default(), orders: Some(orders), owner: Some(owner) };
+    let error = journal.keep(entry(1, reply(&noise())), None).await.unwrap_err();
     assert!(matches!(error, JournalError::DiskFull { .. }), "{error:?}");
-    let error = journal.keep(entry(2, reply("small"))).await.unwrap_err();
+    let error = journal.keep(entry(2, reply("small")), None).await.unwrap_err();
     assert!(matches!(error, JournalError::Stopped { .. }), "{error:?}");
 }

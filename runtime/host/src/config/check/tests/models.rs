@@ -7,7 +7,8 @@ use crate::config::Backend;
 fn a_key_is_read_from_where_it_is_and_shown_nowhere() {
     for place in ["{ env = \"WRITER_KEY\" }", "{ file = \"writer.key\" }"] {
         let plan = accepts(&with_model(&format!("endpoint = \"http://h/v1\"\nmodel = \"m\"\nkey = {place}")));
-        let Backend::Endpoint { key: Some(key), .. } = &plan.models[0].backend else { panic!("{plan:?}") };
+        let Backend::Endpoints(endpoints) = &plan.models[0].backend else { panic!("{plan:?}") };
+        let key = endpoints[0].key.as_ref().unwrap();
         assert_eq!(key.reveal(), KEY);
         assert!(plan.describe().contains("key = …"));
         assert!(!plan.describe().contains(KEY) && !format!("{plan:?}").contains(KEY));
