@@ -11,9 +11,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use palimpsest::config::{
-    Backend, BudgetTable, EndpointPlan, LengthField, ModelPlan, PriceTable, TokenizerPlan,
-};
+use palimpsest::config::{Backend, BudgetTable, EndpointPlan, ModelPlan, PriceTable};
 use palimpsest::llm::{Llm, Mode};
 use palimpsest::prompt::Prompt;
 use palimpsest_tests::provider::{Count, Curve, Dialect, Enforced, Engine, Limits, Provider, Settings};
@@ -35,27 +33,8 @@ fn main() {
 }
 
 fn model(endpoint: &str, in_flight: usize) -> ModelPlan {
-    let endpoint = EndpointPlan {
-        url: endpoint.to_owned(),
-        model: "big".to_owned(),
-        key: None,
-        weight: 1,
-        requests_per_minute: None,
-        tokens_per_minute: None,
-        in_flight,
-        price: Some(PriceTable { input: 0.1, cached_input: None, output: 0.4, batch: None }),
-    };
-    ModelPlan {
-        name: "writer".to_owned(),
-        served: "big".to_owned(),
-        backend: Backend::Endpoints(vec![endpoint]),
-        timeout: Duration::from_secs(300),
-        patience: Duration::from_secs(600),
-        length_field: LengthField::default(),
-        extra: serde_json::Map::new(),
-        tokenizer: TokenizerPlan::BuiltIn("o200k_base".to_owned()),
-        routes: Vec::new(),
-    }
+    let price = Some(PriceTable { input: 0.1, cached_input: None, output: 0.4, batch: None });
+    ModelPlan::at("writer", EndpointPlan { in_flight, price, ..EndpointPlan::new(endpoint, "big") })
 }
 
 fn prompt(number: usize, words: usize) -> Prompt {

@@ -18,6 +18,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::tokens;
+
 /// A pipeline: where pages come from, what becomes of them, and where the rows go.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -357,6 +359,24 @@ pub struct ModelPlan {
     pub routes: Vec<RoutePlan>,
 }
 
+impl ModelPlan {
+    /// A model at one server, with every default.
+    pub fn at(name: &str, endpoint: EndpointPlan) -> Self {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        Self {
+            name: name.to_owned(),
+            served: endpoint.model.clone(),
+            backend: Backend::Endpoints(vec![endpoint]),
+            timeout: seconds(check::CALL_TIMEOUT_SECONDS),
+            patience: seconds(check::PATIENCE_SECONDS),
+            length_field: LengthField::default(),
+            extra: serde_json::Map::new(),
+            tokenizer: TokenizerPlan::default(),
+            routes: Vec::new(),
+        }
+    }
+}
+
 /// Who answers for a model.
 #[derive(Debug, Clone)]
 pub enum Backend {
@@ -380,6 +400,28 @@ pub struct EndpointPlan {
     pub tokens_per_minute: Option<NonZeroU32>,
     pub in_flight: usize,
     pub price: Option<PriceTable>,
+}
+
+impl EndpointPlan {
+    /// A server without a key, limits or a price.
+    pub fn new(url: &str, model: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            model: model.to_owned(),
+            key: None,
+            weight: 1,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            in_flight: check::ENDPOINT_IN_FLIGHT,
+            price: None,
+        }
+    }
+}
+
+impl Default for TokenizerPlan {
+    fn default() -> Self {
+        Self::BuiltIn(tokens::VOCABULARY.to_owned())
+    }
 }
 
 /// The vocabulary that a model's tokens are estimated in.

@@ -23,6 +23,9 @@ mod endpoint;
 mod model;
 mod secrets;
 
+pub(super) use endpoint::ENDPOINT_IN_FLIGHT;
+pub(super) use model::{CALL_TIMEOUT_SECONDS, PATIENCE_SECONDS};
+
 /// Enough to keep the default ceiling of an endpoint busy twice over; ordinary pages of that number are tens of MB.
 const PAGES_IN_FLIGHT: usize = 512;
 /// The journal's name in the sink's folder.

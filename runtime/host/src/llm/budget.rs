@@ -168,12 +168,13 @@ struct Books {
     waiting: VecDeque<(Cost, oneshot::Sender<Result<Reservation, OverBudget>>)>,
 }
 
-/// Leave to spend so much at most. Dropped without a word it was not spent.
+/// Leave to spend so much at most. Dropped without a word it was not spent, unless a call was sent on it.
 #[derive(Debug)]
 pub(crate) struct Reservation {
-    /// None once it is booked, or where it never counted.
+    /// None once it is booked.
     budget: Option<Arc<Budget>>,
     worst: Cost,
+    sent: bool,
 }
 
 impl Budget {
@@ -205,7 +206,7 @@ impl Budget {
     }
 
     fn reservation(self: &Arc<Self>, worst: Cost) -> Reservation {
-        Reservation { budget: Some(Arc::clone(self)), worst }
+        Reservation { budget: Some(Arc::clone(self)), worst, sent: false }
     }
 
     /// Whether so much fits now, never, or perhaps later.
@@ -288,11 +289,15 @@ impl Reservation {
         self.settle(Spent { known: cost, lost });
     }
 
+    /// The call is on its way: what becomes of it unseen may have been paid for.
+    pub(crate) fn send(&mut self) {
+        self.sent = true;
+    }
+
     /// Books that nobody knows whether it was paid for: only the request is certain.
     pub(crate) fn lose(self) {
-        let known = Cost { requests: self.worst.requests, ..Cost::default() };
-        let lost = Cost { requests: 0, ..self.worst };
-        self.settle(Spent { known, lost });
+        let lost = lost(self.worst);
+        self.settle(lost);
     }
 
     fn settle(mut self, cost: Spent) {
@@ -305,9 +310,15 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(budget) = self.budget.take() {
-            budget.settle(self.worst, Spent::default());
+            budget.settle(self.worst, if self.sent { lost(self.worst) } else { Spent::default() });
         }
     }
+}
+
+/// Only that it was a request is certain.
+fn lost(worst: Cost) -> Spent {
+    let known = Cost { requests: worst.requests, ..Cost::default() };
+    Spent { known, lost: Cost { requests: 0, ..worst } }
 }
 
 #[cfg(test)]
@@ -323,6 +334,17 @@ mod tests {
 
     fn cost(cents: u64) -> Cost {
         Cost { requests: 1, tokens: 10, picodollars: cents * 10_000_000_000 }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_sent_and_forgotten_counts_at_its_worst() {
+        let budget = budget(1.0);
+        drop(budget.reserve(cost(60)).await.unwrap());
+        assert_eq!(budget.spent(), Spent::default());
+        let mut sent = budget.reserve(cost(60)).await.unwrap();
+        sent.send();
+        drop(sent);
+        assert_eq!(budget.spent().lost, Cost { requests: 0, ..cost(60) });
     }
 
     #[test]
@@ -360,8 +382,7 @@ mod tests {
         let third = third.now_or_never().unwrap().unwrap();
         second.spend(cost(50));
         drop(third);
-        let lost = budget.reserve(cost(20)).await.unwrap();
-        lost.lose();
+        budget.reserve(cost(20)).await.unwrap().lose();
         assert_eq!(budget.spent().lost, Cost { requests: 0, ..cost(20) });
         assert_eq!(budget.spent().known, Cost { requests: 3, tokens: 20, picodollars: 800_000_000_000 });
     }

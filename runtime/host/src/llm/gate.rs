@@ -260,14 +260,104 @@ mod tests {
         Arc::new(Gate::new(requests, tokens, Adaptive::fixed(in_flight)))
     }
 
+    /// Numbers that are the same for the same seed.
+    struct Dice(u64);
+
+    impl Dice {
+        /// From 1 to `most`.
+        fn next(&mut self, most: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            1 + (self.0 >> 33) % most
+        }
+    }
+
     /// A few different sizes, always the same.
     fn sizes(count: u64, most: u64) -> Vec<u32> {
-        let mut state = 0x9e37_79b9_u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            u32::try_from(1 + (state >> 33) % most).unwrap()
-        };
-        (0..count).map(|_| next()).collect()
+        let mut dice = Dice(0x9e37_79b9);
+        (0..count).map(|_| u32::try_from(dice.next(most)).unwrap()).collect()
+    }
+
+    /// What a server counts: when a call came, what it reserved, and when it was known to have taken how much.
+    #[derive(Clone, Copy)]
+    struct Counted {
+        at: Instant,
+        reserved: u64,
+        settled: Option<(Instant, u64)>,
+    }
+
+    impl Counted {
+        fn at(&self, now: Instant) -> u64 {
+            self.settled.filter(|(when, _)| *when <= now).map_or(self.reserved, |(_, amount)| amount)
+        }
+    }
+
+    /// Calls of random sizes come at random times, take random times and end in every way; whenever one is let through, a
+    /// server that counts the last minute as it then knows it has room for it.
+    async fn schedule(seed: u64) {
+        let mut dice = Dice(seed);
+        let most_requests = dice.next(300);
+        let most_tokens = 1000 * dice.next(200);
+        let limits = (u32::try_from(most_requests).unwrap(), u32::try_from(most_tokens).unwrap());
+        let gate = gate(per_minute(limits.0), per_minute(limits.1), usize::try_from(dice.next(100)).unwrap());
+        let calls: Vec<_> = (0..dice.next(400))
+            .map(|_| {
+                let (gate, comes) = (Arc::clone(&gate), Duration::from_millis(dice.next(240_000)));
+                let size = dice.next(most_tokens.min(5000));
+                let (took, ends, lasts) =
+                    (dice.next(size), dice.next(6), Duration::from_millis(dice.next(30_000)));
+                tokio::spawn(async move {
+                    tokio::time::sleep(comes).await;
+                    let turn = if ends == 1 { Turn::TurnedAway } else { Turn::First };
+                    let pass = gate.enter(u32::try_from(size).unwrap(), turn).await;
+                    let at = Instant::now();
+                    tokio::time::sleep(lasts).await;
+                    let settled = match ends {
+                        1 => {
+                            pass.refused();
+                            Some(0)
+                        }
+                        2 => {
+                            pass.overloaded(Some(lasts / 10));
+                            Some(0)
+                        }
+                        3 => {
+                            pass.failed(true, 0.5);
+                            None
+                        }
+                        4 => {
+                            drop(pass);
+                            None
+                        }
+                        _ => {
+                            pass.replied(u32::try_from(took).unwrap(), 1);
+                            Some(took)
+                        }
+                    };
+                    Counted { at, reserved: size, settled: settled.map(|amount| (Instant::now(), amount)) }
+                })
+            })
+            .collect();
+        let mut counted = Vec::new();
+        for call in calls {
+            counted.push(call.await.unwrap());
+        }
+        counted.sort_by_key(|call| call.at);
+        for (index, now) in counted.iter().map(|call| call.at).enumerate() {
+            let minute = counted[..=index].iter().filter(|call| now < call.at + Duration::from_secs(60));
+            let (calls, tokens) = minute.fold((0, 0), |(calls, sum), call| (calls + 1, sum + call.at(now)));
+            assert!(
+                calls <= most_requests,
+                "seed {seed}: {calls} calls in a minute, {most_requests} allowed"
+            );
+            assert!(tokens <= most_tokens, "seed {seed}: {tokens} tokens in a minute, {most_tokens} allowed");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_the_schedule_no_minute_sees_more_than_the_limits() {
+        for seed in 0..60 {
+            schedule(seed).await;
+        }
     }
 
     /// Sends calls of these sizes as fast as the gate allows; asserts that no minute saw more than the limits, and

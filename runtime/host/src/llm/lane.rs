@@ -12,7 +12,7 @@ use crate::llm::{metrics, now};
 
 /// Often enough to follow a queue that a burst of calls fills, and nothing to a server.
 const METRICS_EVERY: Duration = Duration::from_secs(1);
-/// A server that was reached so often and told nothing of itself is not going to.
+/// A server that was asked so often and has never told anything of itself is not going to.
 const METRICS_TRIES: u32 = 3;
 
 #[derive(Debug)]
@@ -57,22 +57,20 @@ impl Lane {
 
 /// Tells the gate what the server says of its own queue, if it does, until the lane is gone.
 pub(super) async fn watch(lane: std::sync::Weak<Lane>) {
-    let mut silent = 0;
+    let mut left = METRICS_TRIES;
     let mut every = tokio::time::interval(METRICS_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while silent < METRICS_TRIES {
+    while 0 < left {
         every.tick().await;
         let Some(lane) = lane.upgrade() else { return };
-        let Ok(text) = lane.client.metrics().await else {
-            silent += 1;
-            continue;
-        };
-        match metrics::queue(&text) {
+        let told = lane.client.metrics().await.ok().and_then(|text| metrics::queue(&text));
+        match told {
             Some(queue) => {
-                silent = 0;
+                // From now on a silence is a server that is busy or away.
+                left = u32::MAX;
                 lane.gate.metrics(queue.running, queue.waiting);
             }
-            None => silent += 1,
+            None => left -= 1,
         }
     }
 }

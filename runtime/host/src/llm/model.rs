@@ -1,9 +1,10 @@
 //! One model of a run: asked through the gates of its servers, again where that helps, and counted.
 //!
-//! What a failure means is decided in `retry`; this module keeps what that decision needs to know (how the prompt and
-//! the model have fared) and carries it out.
+//! What a failure means is decided in `retry`, from what `health` knows of prompt and model; this module carries it out.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod health;
+mod tally;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,26 +17,23 @@ use tokio::time::Instant;
 use crate::config::{Backend, ModelPlan};
 #[cfg(feature = "embedded")]
 use crate::llm::adapt::Adaptive;
-use crate::llm::breaker::LONGEST_PAUSE;
-use crate::llm::budget::{Budget, Cost, Reservation, Usage, dollars};
+use crate::llm::budget::{Budget, Cost, Reservation, Usage};
 use crate::llm::client::{self, Client, Completion, Form};
 #[cfg(feature = "embedded")]
 use crate::llm::gate::Gate;
 use crate::llm::gate::{Pass, Turn};
 use crate::llm::journal::{Attempt, AttemptId, End, Entry, Found, Journal, Key};
 use crate::llm::lane::Lane;
-use crate::llm::retry::{self, Action, Refusal, Standing, Trouble};
-use crate::llm::{Counters, Fatal, Lanes, Mode, Outcome, hexadecimal, journalled, now};
+use crate::llm::retry::{self, Action, Refusal, Trouble};
+use crate::llm::{Counters, Fatal, Lanes, Mode, hexadecimal, journalled, now};
 #[cfg(feature = "embedded")]
 use crate::llm::{embedded, weights};
 use crate::prompt::{Failure, Prompt};
+use health::{Health, Terms, Tries};
+use tally::Tally;
 
 /// What the first wait after a failed call may be; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// The first prompts tell whether the pipeline asks in a way that the server understands.
-const FIRST_PROMPTS: u32 = 50;
-/// More refusals than this among them are not about single prompts: one in five.
-const MAX_FIRST_REFUSED: u32 = 10;
 
 /// One model of the pipeline.
 pub(super) struct Model {
@@ -78,44 +76,12 @@ struct Answered {
     reservation: Option<Reservation>,
 }
 
-/// How a model has been.
-#[derive(Debug, Default)]
-struct Health {
-    /// Since the last success: the first failure, and how many prompts have met one.
-    ill_since: Option<Instant>,
-    ailing: u32,
-    last_failure: Option<Instant>,
-    last_success: Option<Instant>,
-    /// Of the first prompts.
-    judged: u32,
-    refused: u32,
-}
-
-/// How a prompt has fared so far.
-#[derive(Debug, Default)]
-struct Tries {
-    faults: u32,
-    /// Outputs of the model that its server could not read.
-    outputs: u32,
-    turned_away: u32,
-    last_fault: Option<Instant>,
-    /// Without the time in line.
-    waited: Duration,
-}
-
 /// What a prompt failed for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wrong {
     /// The server does not take what was sent.
     Request,
     Else,
-}
-
-impl Health {
-    fn recover(&mut self) {
-        self.ill_since = None;
-        self.ailing = 0;
-    }
 }
 
 impl Fresh {
@@ -242,10 +208,11 @@ impl Model {
         let mut turn = Turn::First;
         let mut left: Option<&Arc<Lane>> = None;
         loop {
-            let reservation = self.reserve(worst, desk).await?;
+            let mut reservation = self.reserve(worst, desk).await?;
             let (lane, pass) = self.enter(lanes, most, turn, left).await?;
             let attempt = Attempt { key, model: self.plan.name.clone(), worst };
             let attempt = desk.journal.begin(attempt).await?;
+            reservation.send();
             if turn == Turn::First {
                 self.tally.asked.add(1);
             }
@@ -258,7 +225,7 @@ impl Model {
                     if let Some(pause) = completion.pause {
                         lane.gate.hold(pause.min(self.plan.patience));
                     }
-                    self.well();
+                    self.health().answered(Instant::now());
                     let picodollars = lane.price.map(|price| price.of(completion.usage));
                     let answer = Ok(completion);
                     return Ok(Answered {
@@ -271,11 +238,13 @@ impl Model {
                 Err(trouble) => trouble,
             };
             // Whoever waits for the next try is not in flight.
-            self.end(lane, pass, &trouble, dice(key, tries.faults.saturating_add(tries.turned_away)));
+            let dice = dice(key, tries.number());
+            self.end(lane, pass, &trouble, dice);
             book(&trouble, attempt, reservation, desk).await?;
             turn = if matches!(trouble, Trouble::Busy { .. }) { Turn::TurnedAway } else { Turn::Failed };
             left = Some(lane);
-            let standing = self.standing(&trouble, &mut tries, key);
+            let terms = Terms { patience: self.plan.patience, first_wait: self.first_wait, dice };
+            let standing = self.health().standing(&trouble, &mut tries, terms, Instant::now());
             let wrong = if matches!(trouble, Trouble::Prompt(_)) { Wrong::Request } else { Wrong::Else };
             match retry::action(trouble, standing) {
                 Action::Again(wait) => self.wait(wait, &mut tries).await?,
@@ -406,68 +375,20 @@ impl Model {
         }
     }
 
-    /// Writes the trouble down and says how prompt and model stand after it.
-    fn standing(&self, trouble: &Trouble, tries: &mut Tries, key: Key) -> Standing {
-        let now = Instant::now();
-        let mut health = self.health();
-        // Nobody asked in the meantime: what was then says nothing about today. A server that is known to be broken is
-        // asked now and then.
-        let idle = self.plan.patience.max(2 * LONGEST_PAUSE);
-        if health.last_failure.is_none_or(|last| idle < now - last) {
-            health.recover();
-        }
-        health.last_failure = Some(now);
-        let others_well = tries.last_fault.zip(health.last_success).is_some_and(|(then, well)| then < well);
-        match trouble {
-            Trouble::Busy { .. } | Trouble::Unreachable(_) => tries.turned_away += 1,
-            Trouble::Output(_) => tries.outputs += 1,
-            Trouble::Fault { .. } | Trouble::Late(_) => {
-                health.ailing += u32::from(tries.faults == 0);
-                tries.faults += 1;
-                tries.last_fault = Some(now);
-            }
-            Trouble::Filtered(_) | Trouble::Prompt(_) | Trouble::Final(_) => {}
-        }
-        let ill_since = *health.ill_since.get_or_insert(now);
-        Standing {
-            faults: tries.faults,
-            outputs: tries.outputs,
-            others_well,
-            turned_away: tries.turned_away,
-            waited: tries.waited,
-            ill_for: now - ill_since,
-            ailing: health.ailing,
-            patience: self.plan.patience,
-            first_wait: self.first_wait,
-            dice: dice(key, tries.faults.saturating_add(tries.turned_away)),
-        }
-    }
-
     /// A prompt that gets no reply. Many refusals at the very beginning are not about single prompts.
     fn give_up(&self, client: &Client, failure: Failure, trouble: Wrong) -> Result<Answered, Fatal> {
-        match &failure {
-            Failure::GaveUp(_) => {}
-            // A server that judges a prompt is well.
-            Failure::Refused(says) => {
-                self.well();
-                let mut health = self.health();
-                health.refused += u32::from(trouble == Wrong::Request);
-                if health.judged <= FIRST_PROMPTS && MAX_FIRST_REFUSED < health.refused {
-                    let (model, url) = (self.plan.name.clone(), client.shown().to_owned());
-                    return Err(Fatal::Refuses { model, url, says: says.clone() });
-                }
-            }
-            Failure::TooLong(_) => self.well(),
+        // A server that judges a prompt is well.
+        if !matches!(failure, Failure::GaveUp(_)) {
+            self.health().answered(Instant::now());
+        }
+        if let Failure::Refused(says) = &failure
+            && trouble == Wrong::Request
+            && self.health().refused()
+        {
+            let (model, url) = (self.plan.name.clone(), client.shown().to_owned());
+            return Err(Fatal::Refuses { model, url, says: says.clone() });
         }
         Ok(Answered { answer: Err(failure), picodollars: None, attempt: None, reservation: None })
-    }
-
-    /// A server that answers is well, whatever it answers.
-    fn well(&self) {
-        let mut health = self.health();
-        health.recover();
-        health.last_success = Some(Instant::now());
-        health.judged = health.judged.saturating_add(1);
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
@@ -475,7 +396,7 @@ impl Model {
     }
 
     fn down(&self, client: &Client, says: String) -> Fatal {
-        let ill_for = self.health().ill_since.map_or(Duration::ZERO, |since| since.elapsed());
+        let ill_for = self.health().ill_for(Instant::now());
         let since = now().checked_sub(ill_for).unwrap_or(Timestamp::UNIX_EPOCH);
         // Fractions of seconds say nothing to people.
         let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
@@ -509,23 +430,7 @@ impl Model {
     }
 
     pub(super) fn counters(&self) -> Counters {
-        let tally = &self.tally;
-        Counters {
-            asked: tally.asked.get(),
-            from_journal: tally.from_journal.get(),
-            coalesced: tally.coalesced.get(),
-            refused: tally.refused.get(),
-            too_long: tally.too_long.get(),
-            gave_up: tally.gave_up.get(),
-            retries: tally.retries.get(),
-            at_once: self.at_once() as u64,
-            waited_seconds: tally.waited_micros.get() as f64 / 1e6,
-            prompt_tokens: tally.prompt_tokens.get(),
-            cached_tokens: tally.cached_tokens.get(),
-            completion_tokens: tally.completion_tokens.get(),
-            usage_estimated: tally.usage_estimated.get(),
-            dollars: self.has_price().then(|| dollars(tally.picodollars.get())),
-        }
+        self.tally.counters(self.at_once(), self.has_price())
     }
 }
 
@@ -596,54 +501,6 @@ async fn book(
     Ok(())
 }
 
-/// The books of one model.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) from_journal: Count,
-    pub(super) coalesced: Count,
-    asked: Count,
-    refused: Count,
-    too_long: Count,
-    gave_up: Count,
-    retries: Count,
-    waited_micros: Count,
-    prompt_tokens: Count,
-    cached_tokens: Count,
-    completion_tokens: Count,
-    usage_estimated: Count,
-    picodollars: Count,
-}
-
-impl Tally {
-    fn count(&self, outcome: &Outcome, usage: Usage, picodollars: Option<u64>, usage_estimated: bool) {
-        match outcome {
-            Ok(_) => {
-                self.prompt_tokens.add(usage.prompt);
-                self.cached_tokens.add(usage.cached);
-                self.completion_tokens.add(usage.completion);
-                self.picodollars.add(picodollars.unwrap_or(0));
-            }
-            Err(Failure::Refused(_)) => self.refused.add(1),
-            Err(Failure::TooLong(_)) => self.too_long.add(1),
-            Err(Failure::GaveUp(_)) => self.gave_up.add(1),
-        }
-        self.usage_estimated.add(usage_estimated.into());
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    pub(super) fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// From 0 to 1: the same for the same try of the same prompt, and evenly spread over all others.
 fn dice(key: Key, tries: u32) -> f64 {
     let mut hasher = blake3::Hasher::new();
@@ -659,70 +516,6 @@ fn micros(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{LengthField, TokenizerPlan};
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    async fn model() -> Model {
-        let plan = ModelPlan {
-            name: "writer".to_owned(),
-            served: "big".to_owned(),
-            backend: Backend::Endpoints(Vec::new()),
-            timeout: SECOND,
-            patience: 100 * SECOND,
-            length_field: LengthField::default(),
-            extra: serde_json::Map::new(),
-            tokenizer: TokenizerPlan::BuiltIn("o200k_base".to_owned()),
-            routes: Vec::new(),
-        };
-        Model::open(&plan, Mode::Replay, &mut Lanes::default()).await.unwrap()
-    }
-
-    fn fault(model: &Model, tries: &mut Tries) -> Standing {
-        model.standing(&Trouble::Fault { says: String::new(), worked: false }, tries, [0; 32])
-    }
-
-    #[track_caller]
-    fn fails(model: &Model, ill_for: Duration, ailing: u32) {
-        let standing = fault(model, &mut Tries::default());
-        assert_eq!((standing.ill_for, standing.ailing), (ill_for, ailing));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_model_is_ill_from_its_first_failure_to_its_next_success() {
-        let model = model().await;
-        fails(&model, Duration::ZERO, 1);
-        tokio::time::advance(60 * SECOND).await;
-        fails(&model, 60 * SECOND, 2);
-        tokio::time::advance(60 * SECOND).await;
-        fails(&model, 120 * SECOND, 3);
-        model.well();
-        fails(&model, Duration::ZERO, 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_prompt_that_fails_while_others_are_answered_is_the_one_to_blame() {
-        let model = model().await;
-        let mut tries = Tries::default();
-        assert!(!fault(&model, &mut tries).others_well);
-        tokio::time::advance(SECOND).await;
-        let again = fault(&model, &mut tries);
-        assert_eq!((again.others_well, again.faults, again.ailing), (false, 2, 1));
-        tokio::time::advance(SECOND).await;
-        model.well();
-        tokio::time::advance(SECOND).await;
-        assert!(fault(&model, &mut tries).others_well);
-        tokio::time::advance(SECOND).await;
-        assert!(!fault(&model, &mut tries).others_well);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_model_that_nobody_asks_does_not_get_worse() {
-        let model = model().await;
-        fails(&model, Duration::ZERO, 1);
-        tokio::time::advance(101 * SECOND).await;
-        fails(&model, Duration::ZERO, 1);
-    }
 
     #[test]
     fn dice_differ() {

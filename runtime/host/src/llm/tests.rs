@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::config::{LengthField, PriceTable, Secret, TokenizerPlan};
+use crate::config::{PriceTable, Secret};
 use crate::prompt::Finish;
 
 impl Llm {
@@ -121,27 +121,10 @@ async fn respond(say: Say) -> Response {
 }
 
 fn plan(url: &str) -> ModelPlan {
-    let endpoint = EndpointPlan {
-        url: url.to_owned(),
-        model: "big".to_owned(),
-        key: None,
-        weight: 1,
-        requests_per_minute: None,
-        tokens_per_minute: None,
-        in_flight: 64,
-        price: Some(PriceTable { input: 1.0, cached_input: None, output: 10.0, batch: None }),
-    };
-    ModelPlan {
-        name: "writer".to_owned(),
-        served: "big".to_owned(),
-        backend: Backend::Endpoints(vec![endpoint]),
-        timeout: Duration::from_secs(20),
-        patience: Duration::from_secs(60),
-        length_field: LengthField::default(),
-        extra: Map::new(),
-        tokenizer: TokenizerPlan::BuiltIn("o200k_base".to_owned()),
-        routes: Vec::new(),
-    }
+    let price = PriceTable { input: 1.0, cached_input: None, output: 10.0, batch: None };
+    let endpoint = EndpointPlan { in_flight: 64, price: Some(price), ..EndpointPlan::new(url, "big") };
+    let (timeout, patience) = (Duration::from_secs(20), Duration::from_secs(60));
+    ModelPlan { timeout, patience, ..ModelPlan::at("writer", endpoint) }
 }
 
 /// The plan's only endpoint.

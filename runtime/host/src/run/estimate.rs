@@ -27,6 +27,8 @@ use crate::{pages, tokens};
 const ARCHIVES: usize = 8;
 /// Letters of a token, about, for how much of a prompt a stand-in repeats.
 const TOKEN_BYTES: usize = 4;
+/// A chat's own tokens around those of its messages, about.
+const CHAT_TOKENS: u32 = 16;
 /// Fewer replies say little about how long they are.
 const ENOUGH_REPLIES: u64 = 20;
 
@@ -192,7 +194,7 @@ fn stand_in(prompt: &Prompt, known: Option<&Known>) -> (Demand, Reply) {
     let bytes = usize::try_from(completion).unwrap_or(usize::MAX).saturating_mul(TOKEN_BYTES);
     let start = prompt.user.ceil_char_boundary(prompt.user.len().saturating_sub(bytes));
     let text = prompt.user.get(start..).unwrap_or_default().to_owned();
-    let prompt_tokens = user.saturating_add(system);
+    let prompt_tokens = user.saturating_add(system).saturating_add(CHAT_TOKENS);
     let demand = Demand {
         requests: 1,
         prompt_tokens: prompt_tokens.into(),

@@ -39,25 +39,14 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Backend, LengthField, RoutePlan, TokenizerPlan};
+    use crate::config::{EndpointPlan, RoutePlan};
     use crate::document::{Field, Kind, Value};
 
     fn routes(routes: &[(&str, &str)]) -> Result<Routes, ConditionError> {
         let route = |(when, to): &(&str, &str)| RoutePlan { when: (*when).to_owned(), to: (*to).to_owned() };
-        Routes::new(
-            &[ModelPlan {
-                name: "writer".to_owned(),
-                served: "big".to_owned(),
-                backend: Backend::Endpoints(Vec::new()),
-                timeout: std::time::Duration::ZERO,
-                patience: std::time::Duration::ZERO,
-                length_field: LengthField::default(),
-                extra: serde_json::Map::new(),
-                tokenizer: TokenizerPlan::BuiltIn("o200k_base".to_owned()),
-                routes: routes.iter().map(route).collect(),
-            }],
-            &[Column { name: "language".to_owned(), kind: Kind::Text }],
-        )
+        let model = ModelPlan::at("writer", EndpointPlan::new("http://h/v1", "big"));
+        let model = ModelPlan { routes: routes.iter().map(route).collect(), ..model };
+        Routes::new(&[model], &[Column { name: "language".to_owned(), kind: Kind::Text }])
     }
 
     fn document(language: Option<&str>) -> Document {

@@ -7,7 +7,7 @@ use crate::config::complaints::Spot;
 use crate::config::{Backend, EndpointPlan, EndpointTable, KeyTable, ModelTable, PriceTable, Secret};
 
 /// Servers batch a few hundred sequences; the gate finds by itself where fewer are better.
-pub(super) const ENDPOINT_IN_FLIGHT: usize = 256;
+pub(in crate::config) const ENDPOINT_IN_FLIGHT: usize = 256;
 
 const BASE_URL: &str = "the base URL of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`";
 

@@ -10,16 +10,16 @@ use crate::config::complaints::{Spot, hint, listed};
 use crate::config::{
     Backend, BudgetTable, EndpointPlan, ModelPlan, ModelTable, RoutePlan, TokenizerPlan, shape,
 };
-use crate::tokens::{self, VOCABULARIES};
+use crate::tokens::VOCABULARIES;
 
 /// Sequences that share one pass over the weights; on a processor more of them only wait longer.
 pub(super) const EMBEDDED_IN_FLIGHT: usize = 4;
 /// 2048 tokens of the smallest model's cache are 47 MB for each call in flight.
 pub(super) const EMBEDDED_CONTEXT: u32 = 2048;
 /// A busy server queues calls, and a long reply takes minutes.
-pub(super) const CALL_TIMEOUT_SECONDS: u32 = 300;
+pub(in crate::config) const CALL_TIMEOUT_SECONDS: u32 = 300;
 /// A server that is started again loads its weights for minutes.
-pub(super) const PATIENCE_SECONDS: u32 = 600;
+pub(in crate::config) const PATIENCE_SECONDS: u32 = 600;
 /// What is counted in billionths of a thousandth of a dollar has to fit into a number of the journal.
 const MAX_DOLLARS: f64 = 1e6;
 const CONDITION: &str = "a condition (CEL) on the fields of a document, such as `language == 'de'`";
@@ -99,7 +99,7 @@ impl Check<'_, '_> {
             tokenizer: match table.tokenizer {
                 Some(name) if name.ends_with(".json") => TokenizerPlan::File(self.folder.join(name)),
                 Some(name) => TokenizerPlan::BuiltIn(name),
-                None => TokenizerPlan::BuiltIn(tokens::VOCABULARY.to_owned()),
+                None => TokenizerPlan::default(),
             },
             routes: table
                 .routes

@@ -1,6 +1,6 @@
 //! Batches between the journal, files on disk and the servers.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -99,6 +99,8 @@ impl<'a> Desk<'a> {
     pub fn write(&mut self, folder: &Path) -> Result<Vec<Written>, BatchError> {
         let failed = |source| BatchError::Write { path: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(failed)?;
+        // The journal finds the files again from wherever it is opened.
+        let folder = std::path::absolute(folder).map_err(failed)?;
         let mut written = Vec::new();
         for plan in self.models {
             let Backend::Endpoints(endpoints) = &plan.backend else { continue };
@@ -125,7 +127,7 @@ impl<'a> Desk<'a> {
                 }
                 let mut file = match open.take() {
                     Some(file) => file,
-                    None => Open::create(folder, &plan.name, run, done.len())?,
+                    None => Open::create(&folder, &plan.name, run, done.len())?,
                 };
                 file.add(key, &line, worst(endpoint, &prompt))?;
                 open = Some(file);
@@ -216,13 +218,13 @@ impl<'a> Desk<'a> {
     /// Takes answers from files into the journal, wherever they were made.
     pub fn import(&mut self, paths: &[PathBuf]) -> Result<Imported, BatchError> {
         let mut imported = Imported::default();
-        let mut answered = BTreeMap::new();
+        let mut answered = BTreeSet::new();
         for path in paths {
             answered.extend(self.take(path, &mut imported)?);
         }
         // A file whose answers came by hand is over: what is still missing may be written again.
         for mut file in self.store.files()? {
-            if file.status == Status::Written && answered.contains_key(&file.path) {
+            if file.status == Status::Written && answered.contains(&file.path) {
                 file.status = Status::Over;
                 self.store.mark(&file)?;
             }
@@ -231,10 +233,10 @@ impl<'a> Desk<'a> {
     }
 
     /// The files that the answers of this one are for.
-    fn take(&mut self, path: &Path, imported: &mut Imported) -> Result<BTreeMap<String, ()>, BatchError> {
+    fn take(&mut self, path: &Path, imported: &mut Imported) -> Result<BTreeSet<String>, BatchError> {
         let failed = |source| BatchError::Read { path: path.to_owned(), source };
         let mut lines = BufReader::new(fs::File::open(path).map_err(failed)?);
-        let mut files = BTreeMap::new();
+        let mut files = BTreeSet::new();
         let mut entries = Vec::with_capacity(COMMIT);
         let mut line = Vec::new();
         loop {
@@ -246,7 +248,7 @@ impl<'a> Desk<'a> {
             }
             match self.entry(&String::from_utf8_lossy(&line)) {
                 Ok(Some((entry, file))) => {
-                    files.extend(file.map(|file| (file, ())));
+                    files.extend(file);
                     imported.count(&entry);
                     entries.push(entry);
                 }
