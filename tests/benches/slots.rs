@@ -1,9 +1,9 @@
 //! A server that queues instead of refusing: `cargo bench --workspace --bench slots`.
 //!
 //! A real llama.cpp server with four slots and the weights of the embedded model writes replies for a fixed number of
-//! calls at once, one number after the other, and then for as many as the gate finds by itself, with the server's
-//! metrics in reach and without them. The figures are tokens per second; the last ones are compared with the best fixed
-//! number. Rounds alternate, because the machine is not always equally fast. An argument is the replies of each round.
+//! calls at once, one number after the other, and then for as many as the gate finds by itself. The figures are tokens
+//! per second; the last one is compared with the best fixed number. Rounds alternate, because the machine is not always
+//! equally fast. An argument is the replies of each run.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and what fails ends it")]
 

@@ -200,7 +200,7 @@ pub(crate) struct ExportArgs {
 pub(crate) struct TidyArgs {
     /// The journal, or the pipeline file that names it
     pub(crate) file: PathBuf,
-    /// How many of the last runs count; one that a limit ended early has used little
+    /// How many of the last runs count that have used any; one that a limit ended early has used few
     #[arg(long, value_name = "RUNS")]
     pub(crate) keep_runs: std::num::NonZeroU32,
     /// Only say how many would go

@@ -41,8 +41,8 @@ fn stats(args: &StatsArgs, out: &mut impl Write) -> Result<(), Failure> {
 fn table(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
     let Stats { runs, first, last, models } = stats;
     match first.as_ref().zip(last.as_ref()) {
-        Some((first, last)) => writeln!(out, "{runs} runs, answers from {first} to {last}\n")?,
-        None => writeln!(out, "{runs} runs, no answer\n")?,
+        Some((first, last)) => writeln!(out, "runs: {runs}; answers from {first} to {last}\n")?,
+        None => writeln!(out, "runs: {runs}; no answer\n")?,
     }
     let width = models.keys().map(|name| name.chars().count()).max().unwrap_or(0).max("model".len());
     writeln!(

@@ -173,8 +173,8 @@ pub struct Collected {
     pub bytes: u64,
 }
 
-/// Takes away the answers that none of the last `runs` runs has used. What was spent on them stays on the books. With
-/// `dry`, it only counts them.
+/// Takes away the answers that none of the last `runs` runs has used, not counting those that used none. What was spent
+/// on them stays on the books. With `dry`, it only counts them.
 pub fn gc(path: &Path, runs: u32, dry: bool) -> Result<Collected, JournalError> {
     // Opening it for writing would count as a run.
     let store = Store::open(path, Mode::Replay, 0)?;
@@ -185,7 +185,8 @@ pub fn gc(path: &Path, runs: u32, dry: bool) -> Result<Collected, JournalError> 
             let size: u64 = journal.pragma_query_value(None, "page_size", |row| row.get(0))?;
             Ok(pages * size)
         };
-        let unused = "used <= (SELECT max(run) FROM runs) - ?1";
+        let unused = "used < (SELECT min(used) FROM
+            (SELECT DISTINCT used FROM answers ORDER BY used DESC LIMIT ?1))";
         if dry {
             let count = format!("SELECT count(*) FROM answers WHERE {unused}");
             let answers = journal.query_row(&count, params![runs], |row| row.get(0))?;

@@ -184,3 +184,50 @@ async fn after_an_error_nothing_more_is_accepted() {
     let error = journal.keep(entry(2, reply("small")), None).await.unwrap_err();
     assert!(matches!(error, JournalError::Stopped { .. }), "{error:?}");
 }
+
+#[test]
+fn people_see_what_was_spent_and_take_away_what_nobody_uses() {
+    let (_folder, path) = folder();
+    let long = "a long text that is compressed in the file ".repeat(10);
+    let mut first = Store::open(&path, Mode::Live, 1).unwrap();
+    keep(&mut first, &[entry(1, reply(&long)), entry(2, reply("two")), entry(3, Err(Failure::TooLong(9)))])
+        .unwrap();
+    let attempt = Attempt {
+        key: [4; 32],
+        model: "writer".to_owned(),
+        worst: Cost { requests: 1, tokens: 99, picodollars: 5_000_000_000 },
+    };
+    first.write(&[Order::Begin(attempt, oneshot::channel().0)]).unwrap();
+    drop(first);
+    // The second run uses one of them, and the third none.
+    let mut second = Store::open(&path, Mode::Live, 2).unwrap();
+    assert!(second.find(&[2; 32]).unwrap().is_some());
+    second.close();
+    drop(Store::open(&path, Mode::Live, 3).unwrap());
+
+    let stats = admin::stats(&path).unwrap();
+    let model = &stats.models["writer"];
+    assert_eq!((stats.runs, model.replies, model.failures, model.used), (3, 2, 1, 0));
+    assert_eq!((model.requests, model.prompt_tokens, model.completion_tokens), (3, 9, 12));
+    assert_eq!((model.unsure, model.dollars_unsure), (1, 0.005));
+    let lines = || {
+        let mut lines = Vec::new();
+        admin::export(&path, |line| {
+            lines.push(line);
+            true
+        })
+        .unwrap();
+        lines
+    };
+    assert_eq!(lines()[0].reply.as_deref(), Some(long.as_str()));
+    assert_eq!(lines()[0].answered, "2027-01-15T08:00:00Z");
+    assert!(lines()[2].failure.as_deref().unwrap().contains("9 tokens"), "{:?}", lines()[2]);
+
+    assert_eq!(admin::gc(&path, 2, true).unwrap().answers, 0);
+    assert_eq!(admin::gc(&path, 1, true).unwrap().answers, 2);
+    assert_eq!(lines().len(), 3);
+    assert_eq!(admin::gc(&path, 1, false).unwrap().answers, 2);
+    assert_eq!(lines().len(), 1);
+    let left = admin::stats(&path).unwrap().models["writer"].clone();
+    assert_eq!((left.replies, left.requests, left.prompt_tokens), (1, 3, 9));
+}
