@@ -491,4 +491,35 @@ mod tests {
         gate.enter(1, Turn::First).await;
         assert_eq!(begun.elapsed(), Duration::from_secs(5));
     }
+
+    /// `cargo test --release --workspace -- --ignored --nocapture what_the_gate_takes_of_a_call`
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "a measurement"]
+    async fn what_the_gate_takes_of_a_call() {
+        let gate = Arc::new(Gate::new(per_minute(u32::MAX), per_minute(u32::MAX), Adaptive::new(256)));
+        let calls: Vec<_> = (0..20_000)
+            .map(|_| {
+                let gate = Arc::clone(&gate);
+                tokio::spawn(async move {
+                    let pass = gate.enter(100, Turn::First).await;
+                    let entered = Instant::now();
+                    pass.replied(90, 10);
+                    entered
+                })
+            })
+            .collect();
+        let mut moments = Vec::new();
+        for call in calls {
+            moments.push(call.await.unwrap());
+        }
+        moments.sort();
+        // From one call let through to the next: all that is done for a call, one after the other.
+        let mut between: Vec<_> = moments.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        between.sort();
+        println!(
+            "the gate takes {:?} of a call, {:?} of the slowest in a hundred",
+            between[between.len() / 2],
+            between[between.len() * 99 / 100]
+        );
+    }
 }
