@@ -15,25 +15,28 @@ pub(crate) fn batch(verb: BatchVerb) -> Result<ExitCode, Failure> {
         BatchVerb::Submit(args) => {
             let plan = read(args)?;
             let mut desk = open(&plan)?;
-            let begun = wait(desk.submit(&plan.budget))?.map_err(failed)?;
-            if begun.is_empty() {
+            let (begun, error) = wait(desk.submit(&plan.budget))?.map_err(failed)?;
+            if begun.is_empty() && error.is_none() {
                 exit::say(
                     "nothing is left to submit: `palimpsest run --batch FOLDER` writes what is missing",
                 );
             }
             begun.iter().for_each(say);
-            Ok(exit::FINE)
+            error.map_or(Ok(exit::FINE), |error| Err(failed(error)))
         }
         BatchVerb::Fetch(args) => {
             let plan = read(args)?;
             let mut desk = open(&plan)?;
-            let batches = wait(desk.fetch())?.map_err(failed)?;
+            let (batches, error) = wait(desk.fetch())?.map_err(failed)?;
             batches.iter().for_each(say);
-            let open = batches.iter().filter(|batch| !batch.over).count();
+            if let Some(error) = error {
+                return Err(failed(error));
+            }
+            let open = desk.open_files().map_err(failed)?;
             if 0 < open {
-                return Err(Failure::Waiting(format!(
-                    "{open} batches are not over; the same command asks again"
-                )));
+                let says =
+                    format!("{open} files are not answered: submit what is not, and ask again for what is");
+                return Err(Failure::Waiting(says));
             }
             exit::say("no batch is under way; `palimpsest run` goes on with what was answered");
             Ok(exit::FINE)

@@ -123,7 +123,8 @@ pub struct ModelTable {
     /// What the server calls the most tokens of a reply: newer models of OpenAI want `max_completion_tokens`.
     #[serde(default)]
     pub length_field: LengthField,
-    /// Fields that go into every request as they are, such as `chat_template_kwargs = { enable_thinking = false }`.
+    /// Fields that go into every request as they are, such as `chat_template_kwargs = { enable_thinking = false }`. What
+    /// changes the price (`service_tier`) has to be in `price`.
     #[serde(default)]
     pub extra: serde_json::Map<String, serde_json::Value>,
     /// Documents for which another model answers in this one's place; the first one that fits decides.

@@ -237,9 +237,30 @@ impl Llm {
 
     /// Answers from the journal, or asks, journals durably, then answers. None if some of the prompts wait for a batch.
     pub async fn answers(&self, prompts: &[Prompt]) -> Result<Option<Vec<Answer>>, Fatal> {
-        let answers = prompts.iter().map(|prompt| self.answer(prompt));
-        let answers = futures::future::try_join_all(answers).await?;
-        Ok(answers.into_iter().collect())
+        let answers = prompts.iter().map(async |prompt| {
+            let answer = self.answer(prompt).await;
+            if answer.is_err() {
+                self.close();
+            }
+            answer
+        });
+        let mut all = Some(Vec::with_capacity(prompts.len()));
+        let mut fatal: Option<Fatal> = None;
+        // All of them, also after an error: calls that are under way are paid for.
+        for answer in futures::future::join_all(answers).await {
+            match answer {
+                Ok(Some(answer)) => all.iter_mut().for_each(|all| all.push(answer.clone())),
+                Ok(None) => all = None,
+                // Why the models were closed explains more than that they were.
+                Err(Fatal::Closed) => drop(fatal.get_or_insert(Fatal::Closed)),
+                Err(error) => {
+                    if fatal.as_ref().is_none_or(|fatal| matches!(fatal, Fatal::Closed)) {
+                        fatal = Some(error);
+                    }
+                }
+            }
+        }
+        fatal.map_or(Ok(all), Err)
     }
 
     async fn answer(&self, prompt: &Prompt) -> Result<Option<Answer>, Fatal> {
@@ -332,6 +353,11 @@ async fn fly(landing: Landing, model: Arc<Model>, prompt: Prompt) -> Result<Land
         return Ok(Landed::Answered(found.outcome));
     }
     if shared.mode == Mode::Batch && matches!(model.plan.backend, Backend::Endpoints(_)) {
+        if let Some(failure) = model.unsendable(&prompt) {
+            let entry = model.failed(*key, &prompt, failure.clone());
+            shared.journal.keep(entry, None).await?;
+            return Ok(Landed::Answered(Err(failure)));
+        }
         let (name, served) = (model.plan.name.clone(), model.plan.served.clone());
         let prompt = journalled(&prompt);
         shared.journal.want(Wanted { key: *key, model: name, served, prompt }).await?;

@@ -83,6 +83,11 @@ impl Answer {
         Ok(*hash.as_bytes())
     }
 
+    /// Whether the model has answered, whatever can be made of it.
+    pub(super) fn was_answered(&self) -> bool {
+        self.response.as_ref().is_some_and(|response| (200..300).contains(&response.status_code))
+    }
+
     /// The reply, or why there is none.
     pub(super) fn completion(&self, prompt: &Prompt, now: jiff::Timestamp) -> Result<Completion, Failure> {
         let trouble = match &self.response {

@@ -106,7 +106,7 @@ impl AddAssign for Cost {
 }
 
 impl Cost {
-    fn less(self, other: Self) -> Self {
+    pub(crate) fn less(self, other: Self) -> Self {
         Self {
             requests: self.requests.saturating_sub(other.requests),
             tokens: self.tokens.saturating_sub(other.tokens),
@@ -266,7 +266,10 @@ impl Budget {
         let unsure = if lost == Cost::default() {
             String::new()
         } else {
-            format!(", and at most ${:.2} for calls whose replies were lost", dollars(lost.picodollars))
+            format!(
+                ", and at most ${:.2} for calls that are still out or were lost",
+                dollars(lost.picodollars)
+            )
         };
         let (requests, tokens) = (known.requests, known.tokens);
         format!("{requests} requests, {tokens} tokens, ${:.2}{unsure}", dollars(known.picodollars))

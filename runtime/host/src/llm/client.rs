@@ -267,14 +267,16 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 }
 
 /// More tokens than a call can take, in any vocabulary: a token is a byte at least, and a chat's own are few.
-pub(crate) fn worst(prompt: &Prompt) -> Usage {
+pub(crate) fn worst(prompt: &Prompt, extra: &Map<String, Value>) -> Usage {
     let bytes = prompt.user.len() + prompt.system.as_ref().map_or(0, String::len);
     let shape = match &prompt.shape {
         None => 0,
         // Some servers put the schema into the prompt.
         Some(Shape::Grammar(text) | Shape::JsonSchema(text)) => text.len(),
     };
-    let prompt_tokens = (bytes + shape) as u64 + MOST_CHAT_TOKENS;
+    // Tools and the like are read by the model too.
+    let extra = if extra.is_empty() { 0 } else { Value::Object(extra.clone()).to_string().len() };
+    let prompt_tokens = (bytes + shape + extra) as u64 + MOST_CHAT_TOKENS;
     Usage { prompt: prompt_tokens, cached: 0, completion: prompt.max_tokens.into() }
 }
 

@@ -193,6 +193,31 @@ impl Model {
         Ok(Fresh { entry, attempt: fresh.attempt, reservation: fresh.reservation })
     }
 
+    /// Why a prompt cannot even be put into a request, if so.
+    pub(super) fn unsendable(&self, prompt: &Prompt) -> Option<Failure> {
+        let (length_field, extra) = (self.plan.length_field, &self.plan.extra);
+        let form = Form { model: &self.plan.served, seed: prompt.seed, length_field, extra };
+        client::request(prompt, form).err()
+    }
+
+    /// The entry of a prompt for which nobody was asked.
+    pub(super) fn failed(&self, key: Key, prompt: &Prompt, failure: Failure) -> Entry {
+        let outcome = Err(failure);
+        self.tally.count(&outcome, Usage::default(), None, false);
+        Entry {
+            key,
+            model: self.plan.name.clone(),
+            served: self.plan.served.clone(),
+            prompt: journalled(prompt),
+            outcome,
+            usage: Usage::default(),
+            usage_estimated: false,
+            picodollars: None,
+            seconds: 0.0,
+            answered: now().as_second(),
+        }
+    }
+
     async fn ask_endpoints(
         &self,
         lanes: &[Arc<Lane>],
@@ -217,7 +242,7 @@ impl Model {
                 self.tally.asked.add(1);
             }
             let form = self.form(lane, prompt, &tries);
-            let trouble = match lane.client.complete(prompt, form).await {
+            let mut trouble = match lane.client.complete(prompt, form).await {
                 Ok(completion) => {
                     let reply = &completion.reply;
                     let tokens = reply.prompt_tokens.saturating_add(reply.completion_tokens);
@@ -243,6 +268,12 @@ impl Model {
             book(&trouble, attempt, reservation, desk).await?;
             turn = if matches!(trouble, Trouble::Busy { .. }) { Turn::TurnedAway } else { Turn::Failed };
             left = Some(lane);
+            // Another server need not wait for what this one asks; its own gate does.
+            if let Trouble::Busy { wait, .. } = &mut trouble
+                && 1 < lanes.len()
+            {
+                *wait = None;
+            }
             let terms = Terms { patience: self.plan.patience, first_wait: self.first_wait, dice };
             let standing = self.health().standing(&trouble, &mut tries, terms, Instant::now());
             let wrong = if matches!(trouble, Trouble::Prompt(_)) { Wrong::Request } else { Wrong::Else };
@@ -268,7 +299,7 @@ impl Model {
 
     /// The most that one call can cost at any of the servers.
     fn worst(&self, lanes: &[Arc<Lane>], prompt: &Prompt) -> Cost {
-        let usage = client::worst(prompt);
+        let usage = client::worst(prompt, &self.plan.extra);
         let prices = lanes.iter().filter_map(|lane| lane.price);
         Cost {
             requests: 1,

@@ -662,3 +662,75 @@ async fn a_closed_model_finishes_what_is_under_way_and_begins_nothing() {
     assert!(under_way.await.unwrap().unwrap().reply.is_ok());
     assert_eq!(server.calls(), 2);
 }
+
+/// One prompt of a page is at the server and the other waits when the run stops: the first one's reply is kept.
+#[tokio::test]
+async fn a_page_that_is_stopped_keeps_what_is_under_way() {
+    let may = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&may);
+    let server = Server::start(move |_| Say::When(Arc::clone(&held))).await;
+    let (_folder, journal) = folder();
+    let mut plan = plan(&server.url);
+    endpoint(&mut plan).in_flight = 1;
+    let llm = Arc::new(open(plan.clone(), &journal).await);
+    let both = [prompt("under way"), prompt("waiting")];
+    let asked = tokio::spawn({
+        let (llm, both) = (Arc::clone(&llm), both.clone());
+        async move { llm.answers(&both).await }
+    });
+    while server.calls() < 1 {
+        tokio::task::yield_now().await;
+    }
+    llm.close();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    may.add_permits(1);
+    assert!(matches!(asked.await.unwrap(), Err(Fatal::Closed)));
+    assert_eq!(llm.spending().dollars_unsure, 0.0);
+    drop(llm);
+    let llm = Llm::open(&[plan], &FREE, &journal, Mode::Replay).await.unwrap();
+    assert_eq!(llm.said(&both[0]).await.unwrap().reply.unwrap().text, "released");
+}
+
+/// A batch whose prompts were answered live in the meantime changes no reply, and costs what it costs.
+#[tokio::test]
+async fn a_reply_that_is_there_outlives_a_batch() {
+    let server = Server::start(|_| Say::Reply("live")).await;
+    let (folder, journal) = folder();
+    let plan = plan(&server.url);
+    let batched = Llm::open(std::slice::from_ref(&plan), &FREE, &journal, Mode::Batch).await.unwrap();
+    let (one, two) = (prompt("one"), prompt("two"));
+    assert_eq!(batched.answers(&[one.clone(), two.clone()]).await.unwrap(), None);
+    drop(batched);
+    let models = [plan.clone()];
+    let mut desk = batch::desk::Desk::open(&journal, &models).unwrap();
+    assert_eq!(desk.write(folder.path()).unwrap()[0].prompts, 2);
+    drop(desk);
+    let llm = open(plan.clone(), &journal).await;
+    llm.said(&one).await.unwrap();
+    drop(llm);
+    let line = |prompt: &Prompt, body: Value| {
+        let response = json!({ "status_code": 200, "body": body });
+        json!({ "custom_id": prompt_id(prompt, &plan), "response": response }).to_string()
+    };
+    let results = folder.path().join("results.jsonl");
+    let twice = line(&two, completion("batch"));
+    std::fs::write(&results, [line(&one, completion("batch")), twice.clone(), twice].join("\n")).unwrap();
+    let mut desk = batch::desk::Desk::open(&journal, &models).unwrap();
+    let imported = desk.import(&[results]).unwrap();
+    assert_eq!((imported.replies, imported.unknown), (1, 2));
+    assert!(desk.unsubmitted().unwrap().is_empty());
+    drop(desk);
+    let replayed = Llm::open(&models, &FREE, &journal, Mode::Replay).await.unwrap();
+    assert_eq!(replayed.said(&one).await.unwrap().reply.unwrap().text, "live");
+    assert_eq!(replayed.said(&two).await.unwrap().reply.unwrap().text, "batch");
+    assert_eq!(replayed.spending().requests, 2);
+}
+
+#[tokio::test]
+async fn what_no_batch_can_ask_fails_at_once() {
+    let (_folder, journal) = folder();
+    let llm = Llm::open(&[plan("http://127.0.0.1:1/v1")], &FREE, &journal, Mode::Batch).await.unwrap();
+    let prompt = Prompt { shape: Some(Shape::JsonSchema("{".to_owned())), ..prompt("page") };
+    let answer = llm.answers(std::slice::from_ref(&prompt)).await.unwrap().unwrap().remove(0);
+    assert!(matches!(answer.reply, Err(Failure::Refused(_))), "{answer:?}");
+}

@@ -247,6 +247,7 @@ impl Reading<'_> {
                     origin,
                     passage: Passage::new(document, capture, fate, self.seed),
                     ticket: self.house.enter(bytes),
+                    waits: false,
                     back: ways.resumed.clone(),
                 };
                 part.sequence += 1;

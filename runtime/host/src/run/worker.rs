@@ -25,6 +25,8 @@ pub(super) struct Job {
     pub(super) origin: Origin,
     pub(super) passage: Passage,
     pub(super) ticket: Ticket,
+    /// Whether it asked for what a batch is to answer.
+    pub(super) waits: bool,
     pub(super) back: Sender<Self>,
 }
 
@@ -68,15 +70,20 @@ pub(super) fn work(
 }
 
 fn advance(shop: &Shop, worker: &mut Worker, mut job: Job, orders: &Sender<Order>) {
+    if job.waits {
+        // A writer that is gone has said why.
+        drop(orders.send(Order::Wait { part: job.part, sequence: job.sequence }));
+        return;
+    }
     let prompts = job.passage.advance(worker);
     for line in job.passage.lines() {
         shop.watch.say(line);
     }
     if !prompts.is_empty() {
-        ask(shop, job, prompts, orders.clone());
+        ask(shop, job, prompts);
         return;
     }
-    let Job { part, sequence, strays, origin, passage, ticket, back: _ } = job;
+    let Job { part, sequence, strays, origin, passage, ticket, waits: _, back: _ } = job;
     let passed = passage.finish();
     if let Some(fatal) = broken(shop, &passed.fate) {
         shop.stop.set(fatal);
@@ -88,25 +95,22 @@ fn advance(shop: &Shop, worker: &mut Worker, mut job: Job, orders: &Sender<Order
 }
 
 /// Lets the runtime wait for the replies; the record comes back to whichever worker is free then. If a batch is to
-/// answer, it does not: another run takes it from its beginning.
-fn ask(shop: &Shop, mut job: Job, prompts: Vec<Prompt>, orders: Sender<Order>) {
+/// answer, another run takes it from its beginning.
+fn ask(shop: &Shop, mut job: Job, prompts: Vec<Prompt>) {
     let (llm, stop) = (Arc::clone(&shop.llm), Arc::clone(&shop.stop));
     shop.runtime.spawn(async move {
         match llm.answers(&prompts).await {
-            Ok(Some(answers)) => {
-                job.passage
-                    .answer(answers.into_iter().map(|answer| (answer.prompt_id, answer.reply)).collect());
+            Ok(answers) => {
+                match answers {
+                    Some(answers) => {
+                        let answers = answers.into_iter().map(|answer| (answer.prompt_id, answer.reply));
+                        job.passage.answer(answers.collect());
+                    }
+                    None => job.waits = true,
+                }
                 let back = job.back.clone();
                 // The queue holds as many as there are places, so this never waits.
                 drop(back.send(job));
-            }
-            Ok(None) => {
-                let Job { part, sequence, ticket, .. } = job;
-                // Its place is free at once: nothing of the part is written any more.
-                drop(ticket);
-                let order = Order::Wait { part, sequence };
-                // On a thread that may wait for the writer.
-                drop(tokio::task::spawn_blocking(move || orders.send(order)).await);
             }
             Err(fatal) => stop.set(Fatal::Model(fatal)),
         }

@@ -24,7 +24,8 @@ pub(in crate::config) const PATIENCE_SECONDS: u32 = 600;
 const MAX_DOLLARS: f64 = 1e6;
 const CONDITION: &str = "a condition (CEL) on the fields of a document, such as `language == 'de'`";
 /// The fields of a request that say what is asked; the rest is the user's, under `extra`.
-const OWN_FIELDS: [&str; 13] = [
+const OWN_FIELDS: [&str; 14] = [
+    "best_of",
     "model",
     "messages",
     "max_tokens",
@@ -135,10 +136,12 @@ impl Check<'_, '_> {
             let Some(ModelPlan { backend: Backend::Endpoints(endpoints), .. }) = plan else { continue };
             for endpoint in endpoints {
                 let earlier = *seen.entry((&endpoint.url, &endpoint.model)).or_insert(endpoint);
-                let limits = |it: &EndpointPlan| (it.requests_per_minute, it.tokens_per_minute, it.in_flight);
+                let limits = |it: &EndpointPlan| {
+                    (it.requests_per_minute, it.tokens_per_minute, it.in_flight, it.price)
+                };
                 if limits(earlier) != limits(endpoint) {
                     let says = format!(
-                        "another model of this file is `{}` at the same server, with other limits",
+                        "another model of this file is `{}` at the same server, with other limits or another price",
                         endpoint.model
                     );
                     self.notes.note(spot, says);

@@ -8,8 +8,10 @@ use crate::config::schema;
 /// under keys that nobody knows (`auth`), elsewhere what stands under a name like a secret's.
 pub(super) fn hide_secrets(root: &Spot<'_>, notes: &mut Notes<'_>) {
     let schema = schema();
-    let known = schema.pointer("/$defs/ModelTable/properties").and_then(serde_json::Value::as_object);
-    let harmless = |key: &str| key != "key" && known.is_some_and(|known| known.contains_key(key));
+    let knows = |table: &str, key: &str| {
+        let known = schema.pointer(&format!("/$defs/{table}/properties")).and_then(|known| known.get(key));
+        key != "key" && known.is_some()
+    };
     for name in root.keys() {
         let spot = root.key(name);
         if name != "models" {
@@ -18,7 +20,13 @@ pub(super) fn hide_secrets(root: &Spot<'_>, notes: &mut Notes<'_>) {
         }
         for model in spot.keys().into_iter().map(|name| spot.key(name)) {
             for key in model.keys() {
-                hide_within(key, &model.key(key), !harmless(key), notes);
+                hide_within(key, &model.key(key), !knows("ModelTable", key), notes);
+            }
+            let endpoints = model.key("endpoints");
+            for endpoint in (0..endpoints.len()).map(|index| endpoints.index(index)) {
+                for key in endpoint.keys() {
+                    hide_within(key, &endpoint.key(key), !knows("EndpointTable", key), notes);
+                }
             }
         }
     }

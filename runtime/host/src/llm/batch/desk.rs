@@ -13,8 +13,8 @@ use crate::llm::client::{self, Client, EndpointError, Form};
 use crate::llm::journal::store::Store;
 use crate::llm::journal::waiting::{File, Status};
 use crate::llm::journal::{Entry, JournalError, Key};
-use crate::llm::retry::Trouble;
-use crate::llm::{Mode, batch, hexadecimal, now};
+use crate::llm::retry::{Refusal, Trouble};
+use crate::llm::{batch, hexadecimal, now};
 use crate::prompt::{Failure, Prompt};
 
 /// Answers that are written into the journal together.
@@ -91,7 +91,7 @@ pub struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     pub fn open(journal: &Path, models: &'a [ModelPlan]) -> Result<Self, BatchError> {
-        let store = Store::open(journal, Mode::Live, now().as_second())?;
+        let store = Store::open_aside(journal)?;
         Ok(Self { store, models })
     }
 
@@ -127,9 +127,9 @@ impl<'a> Desk<'a> {
                 }
                 let mut file = match open.take() {
                     Some(file) => file,
-                    None => Open::create(&folder, &plan.name, run, done.len())?,
+                    None => Open::create(&folder, &plan.name, run)?,
                 };
-                file.add(key, &line, worst(endpoint, &prompt))?;
+                file.add(key, &line, worst(plan, endpoint, &prompt))?;
                 open = Some(file);
                 Ok(())
             })?;
@@ -157,62 +157,102 @@ impl<'a> Desk<'a> {
         Ok(files.map(|file| file.path.into()).collect())
     }
 
-    /// Uploads every file that was not, as far as the budget goes, and lets their batches begin.
-    pub async fn submit(&mut self, budget: &BudgetTable) -> Result<Vec<Progress>, BatchError> {
+    /// Uploads every file that was not, as far as the budget goes, and lets their batches begin. One that cannot go does
+    /// not keep the others back; the first such error is returned with what went.
+    pub async fn submit(
+        &mut self,
+        budget: &BudgetTable,
+    ) -> Result<(Vec<Progress>, Option<BatchError>), BatchError> {
         let caps = Caps::new(budget);
-        let mut begun = Vec::new();
+        let (mut begun, mut first) = (Vec::new(), None);
         for mut file in self.store.files()? {
             if file.status == Status::Submitted {
                 continue;
             }
-            let (model, client) = self.client(&file)?;
-            if file.status == Status::Written {
-                self.afford(&caps, &file)?;
-                let input = upload(&client, &file).await?;
-                file.input = Some(input);
-                file.status = Status::Uploaded;
-                self.store.mark(&file)?;
-            }
-            let input = file.input.clone().unwrap_or_default();
-            // A batch whose beginning nobody heard of may have begun.
-            let known = client.batches().await.unwrap_or_default();
-            let batch = match known.into_iter().find(|batch| batch.input_file_id == input) {
-                Some(batch) => batch,
-                None => {
-                    let begun = client.create_batch(&input).await;
-                    begun.map_err(|trouble| refused(&model, &client, "begin a batch", &trouble))?
-                }
-            };
-            file.batch = Some(batch.id.clone());
-            file.status = Status::Submitted;
-            self.store.mark(&file)?;
-            begun.push(progress(&file, &batch, Imported::default()));
-        }
-        Ok(begun)
-    }
-
-    /// Asks for every batch that was submitted, and takes the answers of those that are over into the journal.
-    pub async fn fetch(&mut self) -> Result<Vec<Progress>, BatchError> {
-        let mut all = Vec::new();
-        for mut file in self.store.files()? {
-            let (Status::Submitted, Some(id)) = (file.status, file.batch.clone()) else { continue };
-            let (model, client) = self.client(&file)?;
-            let batch = client.batch(&id).await;
-            let batch = batch.map_err(|trouble| refused(&model, &client, "tell of a batch", &trouble))?;
-            let mut imported = Imported::default();
-            if batch.is_over() {
-                for (id, suffix) in [(&batch.output_file_id, "output"), (&batch.error_file_id, "errors")] {
-                    let Some(id) = id else { continue };
-                    let path = PathBuf::from(format!("{}.{suffix}", file.path));
-                    download(&client, &model, id, &path).await?;
-                    self.take(&path, &mut imported)?;
-                }
+            if file.status == Status::Written
+                && (!self.store.is_wanted(&file)? || !Path::new(&file.path).exists())
+            {
+                // Answered otherwise, or thrown away: what is still wanted of it may be written again.
                 file.status = Status::Over;
                 self.store.mark(&file)?;
+                continue;
             }
-            all.push(progress(&file, &batch, imported));
+            match self.begin(&caps, &mut file).await {
+                Ok(batch) => begun.push(progress(&file, &batch, Imported::default())),
+                Err(error @ (BatchError::Journal(_) | BatchError::OverBudget { .. })) => return Err(error),
+                Err(error) => first = first.or(Some(error)),
+            }
         }
-        Ok(all)
+        Ok((begun, first))
+    }
+
+    async fn begin(&mut self, caps: &Caps, file: &mut File) -> Result<Batch, BatchError> {
+        let (model, client) = self.client(file)?;
+        let failed = |trouble: Trouble| refused(&model, &client, "begin a batch", &trouble);
+        let mut known = None;
+        if file.status == Status::Written {
+            self.afford(caps, file)?;
+            file.input = Some(upload(&client, file).await?);
+            file.status = Status::Uploaded;
+            self.store.mark(file)?;
+        } else {
+            // A batch whose beginning nobody heard of may have begun.
+            known = client.batch_of(file.input.as_deref().unwrap_or_default()).await.map_err(failed)?;
+        }
+        let batch = match known {
+            Some(batch) => batch,
+            None => client.create_batch(file.input.as_deref().unwrap_or_default()).await.map_err(failed)?,
+        };
+        file.batch = Some(batch.id.clone());
+        file.status = Status::Submitted;
+        self.store.mark(file)?;
+        Ok(batch)
+    }
+
+    /// Asks for every batch that was submitted, and takes the answers of those that are over into the journal. One that
+    /// cannot be asked for does not keep the others back; the first such error is returned with what came.
+    pub async fn fetch(&mut self) -> Result<(Vec<Progress>, Option<BatchError>), BatchError> {
+        let (mut all, mut first) = (Vec::new(), None);
+        for mut file in self.store.files()? {
+            let (Status::Submitted, Some(id)) = (file.status, file.batch.clone()) else { continue };
+            match self.fetch_one(&mut file, &id).await {
+                Ok(progress) => all.push(progress),
+                Err(error @ BatchError::Journal(_)) => return Err(error),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        Ok((all, first))
+    }
+
+    async fn fetch_one(&mut self, file: &mut File, id: &str) -> Result<Progress, BatchError> {
+        let (model, client) = self.client(file)?;
+        let batch = match client.batch(id).await {
+            Ok(batch) => batch,
+            Err(trouble) => {
+                if matches!(trouble, Trouble::Final(Refusal::NotThere(_))) {
+                    file.status = Status::Lost;
+                    self.store.mark(file)?;
+                }
+                return Err(refused(&model, &client, "know the batch any more", &trouble));
+            }
+        };
+        let mut imported = Imported::default();
+        if batch.is_over() {
+            for (id, suffix) in [(&batch.output_file_id, "output"), (&batch.error_file_id, "errors")] {
+                let Some(id) = id else { continue };
+                let path = PathBuf::from(format!("{}.{suffix}", file.path));
+                download(&client, &model, id, &path).await?;
+                self.take(&path, &mut imported)?;
+            }
+            file.status = Status::Over;
+            self.store.mark(file)?;
+        }
+        Ok(progress(file, &batch, imported))
+    }
+
+    /// How many files are on their way: written, at a server, or being answered.
+    pub fn open_files(&self) -> Result<usize, BatchError> {
+        Ok(self.store.files()?.len())
     }
 
     /// Takes answers from files into the journal, wherever they were made.
@@ -237,7 +277,7 @@ impl<'a> Desk<'a> {
         let failed = |source| BatchError::Read { path: path.to_owned(), source };
         let mut lines = BufReader::new(fs::File::open(path).map_err(failed)?);
         let mut files = BTreeSet::new();
-        let mut entries = Vec::with_capacity(COMMIT);
+        let mut entries: Vec<(Entry, Option<Cost>)> = Vec::with_capacity(COMMIT);
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -247,10 +287,14 @@ impl<'a> Desk<'a> {
                 break;
             }
             match self.entry(&String::from_utf8_lossy(&line)) {
-                Ok(Some((entry, file))) => {
+                // The same line twice: it is not in the journal yet.
+                Ok(Some((entry, ..))) if entries.iter().any(|(other, _)| other.key == entry.key) => {
+                    imported.unknown += 1;
+                }
+                Ok(Some((entry, doubt, file))) => {
                     files.extend(file);
                     imported.count(&entry);
-                    entries.push(entry);
+                    entries.push((entry, doubt));
                 }
                 Ok(None) => imported.unknown += 1,
                 Err(Unusable::Line(_)) if line.trim_ascii().is_empty() => {}
@@ -270,7 +314,7 @@ impl<'a> Desk<'a> {
     }
 
     /// What a line answers; nothing if nobody waits for it.
-    fn entry(&self, line: &str) -> Result<Option<(Entry, Option<String>)>, Unusable> {
+    fn entry(&self, line: &str) -> Result<Option<Line>, Unusable> {
         let answer = Answer::read(line)?;
         let key = answer.key()?;
         let Some((wanted, file)) = self.store.wanted(&key).map_err(BatchError::from)? else {
@@ -280,7 +324,10 @@ impl<'a> Desk<'a> {
             .map_err(|source| BatchError::Prompt { prompt_id: hexadecimal(&key), source })?;
         let now = now();
         let completion = answer.completion(&prompt, now);
-        let price = self.endpoint(&wanted.model).and_then(|endpoint| endpoint.price.as_ref()).map(Price::new);
+        let plan = self.models.iter().find(|plan| plan.name == wanted.model);
+        let (plan, endpoint) = plan.zip(self.endpoint(&wanted.model)).unzip();
+        let price = endpoint.and_then(|endpoint| endpoint.price.as_ref()).map(Price::new);
+        let worst = plan.zip(endpoint).map(|(plan, endpoint)| worst(plan, endpoint, &prompt));
         let usage = completion.as_ref().map_or(Usage::default(), |completion| completion.usage);
         let entry = Entry {
             key,
@@ -294,7 +341,15 @@ impl<'a> Desk<'a> {
             seconds: 0.0,
             answered: now.as_second(),
         };
-        Ok(Some((entry, file)))
+        // A reply that was made and does not say what it took, or cannot be read, may have cost more.
+        let doubtful = entry.usage_estimated || (entry.outcome.is_err() && answer.was_answered());
+        let known = Cost {
+            requests: 0,
+            tokens: usage.prompt.saturating_add(usage.completion),
+            picodollars: entry.picodollars.unwrap_or(0),
+        };
+        let doubt = worst.filter(|_| doubtful).map(|worst| worst.less(known));
+        Ok(Some((entry, doubt, file)))
     }
 
     fn endpoint(&self, model: &str) -> Option<&'a EndpointPlan> {
@@ -333,6 +388,9 @@ impl<'a> Desk<'a> {
         }
     }
 }
+
+/// An answer, what it may have cost more than it says, and the file that its prompt stands in.
+type Line = (Entry, Option<Cost>, Option<String>);
 
 /// Why a line is of no use: because of itself, or because nothing goes on.
 enum Unusable {
@@ -373,11 +431,20 @@ struct Open {
 }
 
 impl Open {
-    /// The run's number keeps the files of other rounds apart.
-    fn create(folder: &Path, model: &str, run: i64, number: usize) -> io::Result<Self> {
-        let path = folder.join(format!("{model}-{run}-{:04}.jsonl", number + 1));
-        let to = BufWriter::new(fs::File::create(&path)?);
-        Ok(Self { path, model: model.to_owned(), to, bytes: 0, keys: Vec::new(), worst: Cost::default() })
+    /// A new file: one of that name may be another pipeline's.
+    fn create(folder: &Path, model: &str, run: i64) -> io::Result<Self> {
+        for number in 1_u32.. {
+            let path = folder.join(format!("{model}-{run}-{number:04}.jsonl"));
+            match fs::File::create_new(&path) {
+                Ok(file) => {
+                    let (model, to) = (model.to_owned(), BufWriter::new(file));
+                    return Ok(Self { path, model, to, bytes: 0, keys: Vec::new(), worst: Cost::default() });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     fn is_full(&self, more: usize) -> bool {
@@ -419,8 +486,8 @@ fn request(plan: &ModelPlan, endpoint: &EndpointPlan, id: &str, prompt: &Prompt)
     batch::line(id, body).ok()
 }
 
-fn worst(endpoint: &EndpointPlan, prompt: &Prompt) -> Cost {
-    let usage = client::worst(prompt);
+fn worst(plan: &ModelPlan, endpoint: &EndpointPlan, prompt: &Prompt) -> Cost {
+    let usage = client::worst(prompt, &plan.extra);
     let price = endpoint.price.as_ref().map(Price::new);
     Cost {
         requests: 1,

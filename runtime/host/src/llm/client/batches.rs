@@ -18,13 +18,16 @@ pub(crate) const ADDRESS: &str = "/v1/chat/completions";
 /// The server looks through the whole file before it answers.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(1800);
 
+/// Pages of a hundred batches each: an account with more than that has somebody who can look.
+const MAX_PAGES: u32 = 100;
+
 /// A batch as its server tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Batch {
     pub(crate) id: String,
     pub(crate) status: String,
     #[serde(default)]
-    pub(crate) input_file_id: String,
+    pub(crate) input_file_id: Option<String>,
     /// The lines that were answered, once there are any.
     #[serde(default)]
     pub(crate) output_file_id: Option<String>,
@@ -35,7 +38,7 @@ pub(crate) struct Batch {
     #[serde(default)]
     errors: serde_json::Value,
     #[serde(default)]
-    request_counts: Counts,
+    request_counts: Option<Counts>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -48,8 +51,9 @@ struct Counts {
 
 #[derive(Deserialize)]
 struct Listing {
-    #[serde(default)]
     data: Vec<Batch>,
+    #[serde(default)]
+    has_more: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +69,7 @@ impl Batch {
 
     /// How far it is, in words.
     pub(crate) fn says(&self) -> String {
-        let Counts { total, completed, failed } = self.request_counts;
+        let Counts { total, completed, failed } = self.request_counts.unwrap_or_default();
         let why = self.errors.pointer("/data/0/message").and_then(serde_json::Value::as_str);
         let why = why.map_or_else(String::new, |why| format!(": {}", retry::words(why)));
         format!("{}, {completed} of {total} answered, {failed} failed{why}", self.status)
@@ -94,12 +98,27 @@ impl Client {
         read(&self.send(request).await?)
     }
 
-    /// The newest batches of the account.
-    pub(crate) async fn batches(&self) -> Result<Vec<Batch>, Trouble> {
-        let mut url = self.at(&["batches"])?;
-        url.query_pairs_mut().append_pair("limit", "100");
-        let listing: Listing = read(&self.send(self.http.get(url)).await?)?;
-        Ok(listing.data)
+    /// The batch of a file, if one has begun.
+    pub(crate) async fn batch_of(&self, input: &str) -> Result<Option<Batch>, Trouble> {
+        let mut after: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut url = self.at(&["batches"])?;
+            url.query_pairs_mut().append_pair("limit", "100");
+            if let Some(after) = &after {
+                url.query_pairs_mut().append_pair("after", after);
+            }
+            let listing: Listing = read(&self.send(self.http.get(url)).await?)?;
+            after = listing.data.last().map(|batch| batch.id.clone());
+            let found = listing.data.into_iter().find(|batch| batch.input_file_id.as_deref() == Some(input));
+            if found.is_some() {
+                return Ok(found);
+            }
+            if listing.has_more != Some(true) || after.is_none() {
+                return Ok(None);
+            }
+        }
+        let says = format!("it lists more than {MAX_PAGES} pages of batches, and the one is not among them");
+        Err(Trouble::Fault { says, worked: false })
     }
 
     pub(crate) async fn batch(&self, id: &str) -> Result<Batch, Trouble> {

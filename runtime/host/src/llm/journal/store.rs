@@ -99,7 +99,16 @@ pub(in crate::llm) struct Store {
 }
 
 impl Store {
+    /// Opens the file for somebody who is no run, and writes in the name of the last one.
+    pub(in crate::llm) fn open_aside(path: &Path) -> Result<Self, JournalError> {
+        Self::open_as(path, Mode::Live, None)
+    }
+
     pub(in crate::llm) fn open(path: &Path, mode: Mode, began: i64) -> Result<Self, JournalError> {
+        Self::open_as(path, mode, Some(began))
+    }
+
+    fn open_as(path: &Path, mode: Mode, began: Option<i64>) -> Result<Self, JournalError> {
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match mode {
             Mode::Replay if !path.exists() => return Err(JournalError::Missing { path: path.to_owned() }),
@@ -152,7 +161,7 @@ impl Store {
         }
     }
 
-    fn begin(&mut self, began: i64) -> rusqlite::Result<()> {
+    fn begin(&mut self, began: Option<i64>) -> rusqlite::Result<()> {
         if self.mode == Mode::Replay {
             return Ok(());
         }
@@ -166,8 +175,10 @@ impl Store {
             transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
-        transaction.execute("INSERT INTO runs (began) VALUES (?1)", [began])?;
-        self.run = transaction.last_insert_rowid();
+        if let Some(began) = began {
+            transaction.execute("INSERT INTO runs (began) VALUES (?1)", [began])?;
+        }
+        self.run = transaction.query_row("SELECT coalesce(max(run), 0) FROM runs", [], |row| row.get(0))?;
         let last = "SELECT coalesce(max(attempt), 0) FROM attempts";
         self.next_attempt = transaction.query_row(last, [], |row| row.get::<_, i64>(0))? + 1;
         transaction.commit()
@@ -184,7 +195,11 @@ impl Store {
         };
         let known =
             sums("SELECT sum(requests), sum(prompt_tokens + completion_tokens), sum(picodollars) FROM spent");
-        let lost = sums("SELECT 0, sum(tokens), sum(picodollars) FROM attempts");
+        // A batch is one attempt and as many requests as it has lines.
+        let lost = sums(
+            "SELECT (SELECT sum(lines) FROM batches WHERE attempt IS NOT NULL), sum(tokens), sum(picodollars)
+             FROM attempts",
+        );
         let (known, lost) = known.and_then(|known| Ok((known, lost?))).map_err(|error| self.named(error))?;
         Ok(Spent { known, lost })
     }
@@ -235,7 +250,11 @@ impl Store {
                     // It stays where it is.
                     Order::End(_, End::Lost) => {}
                     Order::Keep(entry, attempt, _) => {
-                        keep(&transaction, run, entry, attempt.is_none() && entry.outcome.is_ok())?;
+                        keep(&transaction, run, entry)?;
+                        spend(&transaction, entry, attempt.is_none() && entry.outcome.is_ok())?;
+                        if entry.outcome.is_ok() {
+                            waiting::want_no_more(&transaction, &entry.key)?;
+                        }
                         match attempt {
                             Some(attempt) if entry.usage_estimated => doubt(&transaction, *attempt, entry)?,
                             Some(attempt) => end(&transaction, *attempt)?,
@@ -295,12 +314,7 @@ fn doubt(to: &Transaction<'_>, attempt: AttemptId, entry: &Entry) -> rusqlite::R
     Ok(())
 }
 
-pub(super) fn keep(
-    to: &Transaction<'_>,
-    run: i64,
-    entry: &Entry,
-    is_new_request: bool,
-) -> rusqlite::Result<()> {
+pub(super) fn keep(to: &Transaction<'_>, run: i64, entry: &Entry) -> rusqlite::Result<()> {
     let (outcome, text, finish, context) = match &entry.outcome {
         Ok(reply) => ("reply", reply.text.as_str(), Some(finish_word(reply.finish)), None),
         Err(Failure::Refused(says)) => ("refused", says.as_str(), None, None),
@@ -326,6 +340,12 @@ pub(super) fn keep(
         entry.seconds,
         entry.answered,
     ])?;
+    Ok(())
+}
+
+/// Adds what an answer took to the sums.
+pub(super) fn spend(to: &Transaction<'_>, entry: &Entry, is_new_request: bool) -> rusqlite::Result<()> {
+    let tokens = (signed(entry.usage.prompt), signed(entry.usage.cached), signed(entry.usage.completion));
     let dollars = signed(entry.picodollars.unwrap_or(0));
     let spent = params![entry.model, is_new_request, tokens.0, tokens.1, tokens.2, dollars];
     to.prepare_cached(SPEND)?.execute(spent)?;

@@ -2,9 +2,10 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::store::{Packed, Store, begin, end, keep, signed};
+use super::store::{Packed, Store, begin, end, keep, signed, spend};
 use super::{Attempt, AttemptId, Entry, JournalError, Key, Wanted};
 use crate::llm::budget::Cost;
+use crate::prompt::Failure;
 
 /// A table of its own for each: a prompt is wanted once, and stands in one file.
 pub(super) const TABLES: &str = "
@@ -40,13 +41,16 @@ pub(in crate::llm) enum Status {
     Submitted,
     /// Its answers are in the journal.
     Over,
+    /// Nobody will ever say what became of it; it may have been paid for.
+    Lost,
 }
 
-const STATUS: [(Status, &str); 4] = [
+const STATUS: [(Status, &str); 5] = [
     (Status::Written, "written"),
     (Status::Uploaded, "uploaded"),
     (Status::Submitted, "submitted"),
     (Status::Over, "over"),
+    (Status::Lost, "lost"),
 ];
 
 /// A file of prompts.
@@ -117,7 +121,7 @@ impl Store {
     /// The files whose answers are not in the journal yet, in the order in which they were written.
     pub(in crate::llm) fn files(&self) -> Result<Vec<File>, JournalError> {
         let files = || {
-            let query = "SELECT * FROM batches WHERE status <> 'over' ORDER BY rowid";
+            let query = "SELECT * FROM batches WHERE status NOT IN ('over', 'lost') ORDER BY rowid";
             let mut statement = self.connection.prepare(query)?;
             let files = statement.query_map([], file)?;
             files.collect::<rusqlite::Result<_>>()
@@ -149,7 +153,7 @@ impl Store {
             let update =
                 "UPDATE batches SET status = ?2, input = ?3, batch = ?4, attempt = ?5 WHERE file = ?1";
             to.execute(update, params![file.path, word(file.status), file.input, file.batch, attempt])?;
-            if file.status == Status::Over {
+            if matches!(file.status, Status::Over | Status::Lost) {
                 // What has no answer by now may be written again.
                 to.execute("UPDATE wanted SET file = NULL WHERE file = ?1", [&file.path])?;
             }
@@ -173,16 +177,38 @@ impl Store {
         wanted().map_err(|error| super::named(&self.path, error))
     }
 
-    /// Keeps answers, each of which was one request, and wants them no more.
-    pub(in crate::llm) fn answered(&mut self, entries: &[Entry]) -> Result<(), JournalError> {
+    /// Keeps answers, each of which was one request. A reply that is there already stays: rows may have been made of it.
+    /// What was given up stays wanted. Beside each answer stands what it may have cost more than is known.
+    pub(in crate::llm) fn answered(&mut self, entries: &[(Entry, Option<Cost>)]) -> Result<(), JournalError> {
         let run = self.run;
+        let mut next = self.next_attempt;
         self.change(|to| {
-            for entry in entries {
-                keep(to, run, entry, true)?;
-                to.prepare_cached("DELETE FROM wanted WHERE key = ?1")?.execute([&entry.key])?;
+            for (entry, doubt) in entries {
+                let there = "SELECT EXISTS (SELECT 1 FROM answers WHERE key = ?1 AND outcome = 'reply')";
+                let there: bool = to.prepare_cached(there)?.query_row([&entry.key], |row| row.get(0))?;
+                if !there {
+                    keep(to, run, entry)?;
+                }
+                spend(to, entry, true)?;
+                if let Some(worst) = *doubt {
+                    begin(to, run, next, &Attempt { key: entry.key, model: entry.model.clone(), worst }, 0)?;
+                    next += 1;
+                }
+                if there || !matches!(entry.outcome, Err(Failure::GaveUp(_))) {
+                    want_no_more(to, &entry.key)?;
+                }
             }
             Ok(())
-        })
+        })?;
+        self.next_attempt = next;
+        Ok(())
+    }
+
+    /// Whether an answer to any prompt of this file is still wanted.
+    pub(in crate::llm) fn is_wanted(&self, file: &File) -> Result<bool, JournalError> {
+        let wanted = "SELECT EXISTS (SELECT 1 FROM wanted WHERE file = ?1)";
+        let wanted = self.connection.query_row(wanted, [&file.path], |row| row.get(0));
+        wanted.map_err(|error| super::named(&self.path, error))
     }
 
     pub(in crate::llm) fn run(&self) -> i64 {
@@ -190,10 +216,17 @@ impl Store {
     }
 }
 
+/// An answer is there.
+pub(super) fn want_no_more(to: &Transaction<'_>, key: &Key) -> rusqlite::Result<()> {
+    to.prepare_cached("DELETE FROM wanted WHERE key = ?1")?.execute([key])?;
+    Ok(())
+}
+
 /// Notes that a run wants an answer.
 pub(super) fn want(to: &Transaction<'_>, run: i64, wanted: &Wanted) -> rusqlite::Result<()> {
     let insert = "INSERT INTO wanted (key, run, model, served, prompt) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (key) DO UPDATE SET run = ?2";
+         ON CONFLICT (key) DO UPDATE SET run = ?2,
+            model = iif(file IS NULL, ?3, model), served = iif(file IS NULL, ?4, served)";
     let Wanted { key, model, served, prompt } = wanted;
     to.prepare_cached(insert)?.execute(params![key, run, model, served, Packed::new(prompt)?])?;
     Ok(())

@@ -92,6 +92,9 @@ fn a_key_in_the_wrong_place_is_refused_and_not_repeated() {
         "the key there has spaces or signs that no HTTP header carries",
         "key = { file = \"broken.key\" }",
     );
+    let endpoint =
+        "model = \"m\"\n[[models.writer.endpoints]]\nurl = \"http://h\"\nauth = \"sk-canary-4711\"";
+    complains(&with_model(endpoint), "models.writer.endpoints[0].auth", "unknown key `auth`");
     // A table that nobody knows is shown, the key in it is not.
     let lost = "model = { w = { key = \"sk-canary-4711\" } }\n";
     let text = format!("{lost}name = \"p\"\n{SOURCE}{STAGE}{SINK}");
