@@ -176,7 +176,7 @@ impl Run {
                 TokenizerPlan::File(path) => Vocabulary::open(path)?,
             };
             let enough = stats.models.get(&plan.name).filter(|model| ENOUGH_REPLIES <= model.replies);
-            let mean = enough.map(|model| model.completion_tokens.div_ceil(model.replies));
+            let mean = enough.map(|model| model.reply_tokens.round() as u64);
             Ok((plan.name.clone(), Known { vocabulary, completion_tokens: mean }))
         });
         known.collect()

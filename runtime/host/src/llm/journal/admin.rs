@@ -27,6 +27,8 @@ pub struct Stats {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ModelStats {
     pub replies: u64,
+    /// Of those replies, in the mean.
+    pub reply_tokens: f64,
     /// Prompts that got none; the next run asks again.
     pub failures: u64,
     /// Replies that the last run used.
@@ -68,10 +70,13 @@ fn count(journal: &Connection) -> rusqlite::Result<Stats> {
             Ok(())
         };
     each(
-        "SELECT model, sum(outcome = 'reply') AS replies, sum(outcome <> 'reply') AS failures,
+        "SELECT model, sum(outcome = 'reply') AS replies,
+            coalesce(avg(completion_tokens) FILTER (WHERE outcome = 'reply'), 0.0) AS reply_tokens,
+            sum(outcome <> 'reply') AS failures,
             sum(used = (SELECT max(run) FROM runs)) AS used FROM answers GROUP BY model",
         |model, row| {
             model.replies = row.get("replies")?;
+            model.reply_tokens = row.get("reply_tokens")?;
             model.failures = row.get("failures")?;
             model.used = row.get("used")?;
             Ok(())

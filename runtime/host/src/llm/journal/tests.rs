@@ -209,6 +209,7 @@ fn people_see_what_was_spent_and_take_away_what_nobody_uses() {
     let model = &stats.models["writer"];
     assert_eq!((stats.runs, model.replies, model.failures, model.used), (3, 2, 1, 0));
     assert_eq!((model.requests, model.prompt_tokens, model.completion_tokens), (3, 9, 12));
+    assert_eq!(model.reply_tokens, 4.0);
     assert_eq!((model.unsure, model.dollars_unsure), (1, 0.005));
     let lines = || {
         let mut lines = Vec::new();
@@ -229,5 +230,5 @@ fn people_see_what_was_spent_and_take_away_what_nobody_uses() {
     assert_eq!(admin::gc(&path, 1, false).unwrap().answers, 2);
     assert_eq!(lines().len(), 1);
     let left = admin::stats(&path).unwrap().models["writer"].clone();
-    assert_eq!((left.replies, left.requests, left.prompt_tokens), (1, 3, 9));
+    assert_eq!((left.replies, left.requests, left.prompt_tokens, left.reply_tokens), (1, 3, 9, 4.0));
 }
