@@ -113,6 +113,7 @@ impl Adaptive {
     }
 
     /// A limit that stays, for an engine whose number of sequences is known.
+    #[cfg(any(test, feature = "embedded"))]
     pub(crate) fn fixed(limit: usize) -> Self {
         let limit = limit.max(1);
         Self { limit, adapts: false, ..Self::new(limit) }
