@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use palimpsest_tests::provider::{
-    Act, BatchRules, Conduct, Curve, Engine, Fate, Fates, Ledger, Price, Provider, Refusal, RetryAfter,
-    Settings,
+    Act, At, BatchRules, Conduct, Curve, Engine, Fate, Fates, Ledger, Odd, Price, Provider, Refusal,
+    RetryAfter, Settings,
 };
 
 use crate::harness::{Place, Ran, root, same_bytes};
@@ -80,6 +80,28 @@ fn every_kind_of_trouble_passes_and_the_books_are_those_of_the_provider() {
     assert!(0 < report["models"][0]["retries"].as_u64().unwrap(), "{report}");
     let charged = provider.ledger(Ledger::charge);
     assert_eq!(picodollars(&report["spending"]["dollars"]), charged as f64);
+}
+
+/// Replies that come late, in drops, twice, with a megabyte beside them, without usage, or half.
+#[test]
+fn odd_replies_give_the_same_texts_and_what_they_cost_is_known_or_bounded() {
+    let odd = vec![
+        (0.08, Act::Reset(At::InBody)),
+        (0.08, Act::Late(Duration::from_millis(200))),
+        (0.08, Act::Drip { bytes: 64, pause: Duration::from_millis(5) }),
+        (0.08, Act::Odd(Odd::NoUsage)),
+        (0.08, Act::Odd(Odd::Choices(2))),
+        (0.08, Act::Odd(Odd::Padded(1 << 20))),
+        (0.08, Act::Odd(Odd::Trailing)),
+    ];
+    let provider = provider(Settings { conduct: Conduct::mix(3, 2, odd), ..Settings::default() });
+    let ran = Place::new(&pipeline(&provider.endpoint(), "", "")).into_run(&[]).exits(1);
+    let texts = |ran: &Ran| ran.rows().iter().map(|row| row["text"].clone()).collect::<Vec<_>>();
+    assert!(texts(&ran) == texts(&undisturbed()));
+    let spending = ran.report()["spending"].clone();
+    let (known, unsure) = (picodollars(&spending["dollars"]), picodollars(&spending["dollars_unsure"]));
+    let charged = provider.ledger(Ledger::charge) as f64;
+    assert!(0.0 < unsure && charged <= known + unsure, "{charged} charged, {known} known, {unsure} unsure");
 }
 
 #[test]

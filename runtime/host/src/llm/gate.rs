@@ -512,6 +512,7 @@ mod tests {
         for call in calls {
             moments.push(call.await.unwrap());
         }
+        assert_eq!((moments.len(), gate.state().under_way), (20_000, 0));
         moments.sort();
         // From one call let through to the next: all that is done for a call, one after the other.
         let mut between: Vec<_> = moments.windows(2).map(|pair| pair[1] - pair[0]).collect();

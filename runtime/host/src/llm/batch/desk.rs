@@ -119,7 +119,7 @@ impl<'a> Desk<'a> {
                     }
                 };
                 let Some(line) = request(plan, endpoint, &id, &prompt) else {
-                    // What cannot be put into a request is refused before any call; a run without batches says so.
+                    // The run that wants it has failed such a prompt already; this one is of another pipeline.
                     return Ok(());
                 };
                 if open.as_ref().is_some_and(|open| open.is_full(line.len())) {
@@ -179,7 +179,8 @@ impl<'a> Desk<'a> {
             }
             match self.begin(&caps, &mut file).await {
                 Ok(batch) => begun.push(progress(&file, &batch, Imported::default())),
-                Err(error @ (BatchError::Journal(_) | BatchError::OverBudget { .. })) => return Err(error),
+                Err(error @ BatchError::Journal(_)) => return Err(error),
+                Err(error @ BatchError::OverBudget { .. }) => return Ok((begun, Some(error))),
                 Err(error) => first = first.or(Some(error)),
             }
         }
