@@ -77,6 +77,7 @@ fn asking_is_limited_and_granted() {
     costs_its_own("ask_ungranted", "", "denied");
     costs_its_own("count_ungranted", "", "denied");
     costs_its_own("classify", "", "denied");
+    costs_its_own("post_too_much", "", "denied");
     costs_its_own("fail", "", "plugin_error");
 }
 

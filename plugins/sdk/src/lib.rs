@@ -49,7 +49,8 @@
 //!
 //! A stage is *replayed*, never suspended: it runs again from its start with the replies so far, so what comes before
 //! an `await` must be a function of the page alone. There is nothing else that it could be a function of: no clock, no
-//! disk, no network, no other page.
+//! disk, no network, and of other pages only the notes that they left on the stage's board ([`Page::post`]), which say
+//! the same to whoever asks again.
 
 mod ask;
 #[doc(hidden)]
@@ -63,6 +64,7 @@ use std::future::Future;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+pub use bindings::palimpsest::plugin::board::Note;
 pub use bindings::palimpsest::plugin::log::Level;
 pub use bindings::palimpsest::plugin::models::Label;
 pub use bindings::palimpsest::plugin::types::{

@@ -5,8 +5,8 @@ use std::fmt;
 use std::future::Future;
 
 use crate::ask::{Ask, AskAll, Rounds};
-use crate::bindings::palimpsest::plugin::{capture, files, log, models};
-use crate::{Document, Failure, Label, Level, Prompt, Reply, Value};
+use crate::bindings::palimpsest::plugin::{board, capture, files, log, models};
+use crate::{Document, Failure, Label, Level, Note, Prompt, Reply, Value};
 
 /// What the world gives to a stage: the host's imports in a component, plain values in a test.
 pub(crate) trait World {
@@ -17,6 +17,7 @@ pub(crate) trait World {
     fn classify(&self, classifier: &str, text: &str) -> Vec<Label>;
     fn count_tokens(&self, model: &str, text: &str) -> u32;
     fn file(&self, name: &str) -> Result<Vec<u8>, String>;
+    fn post(&self, document: &str, keys: &[String], text: &str, most: u32) -> Vec<Vec<Note>>;
     fn log(&self, level: Level, message: &str);
 }
 
@@ -97,6 +98,14 @@ impl<'a> Page<'a> {
         self.world.file(name)
     }
 
+    /// Leaves a note of this document under each of the keys where fewer than `most` documents have left theirs. For each
+    /// key, the notes that came before and, last, its own; where it has none there, all of them.
+    ///
+    /// The host takes 65,536 keys of at most 1 KiB in one call, a text of at most 64 KiB, and a `most` of at most 64.
+    pub fn post(&self, keys: &[String], text: &str, most: u32) -> Vec<Vec<Note>> {
+        self.world.post(&self.document.id, keys, text, most)
+    }
+
     /// A line in the run's log.
     pub fn log(&self, level: Level, message: &str) {
         self.world.log(level, message);
@@ -150,6 +159,11 @@ impl World for Imports {
 
     fn file(&self, name: &str) -> Result<Vec<u8>, String> {
         files::read(name)
+    }
+
+    /// The host knows which document it has given.
+    fn post(&self, _document: &str, keys: &[String], text: &str, most: u32) -> Vec<Vec<Note>> {
+        board::post(keys, text, most)
     }
 
     fn log(&self, level: Level, message: &str) {

@@ -1,7 +1,11 @@
 //! Run a stage on values, without a host: what a stage's own tests use.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use crate::page::{Page, World};
-use crate::{Document, Failure, Finish, Label, Level, Reply, Stage, ask};
+use crate::{Document, Failure, Finish, Label, Level, Note, Reply, Stage, ask};
 
 pub use crate::bindings::palimpsest::plugin::types::Verdict;
 
@@ -13,6 +17,23 @@ pub struct TestPage {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub files: Vec<(String, Vec<u8>)>,
+    pub board: TestBoard,
+}
+
+/// A board of notes. Pages that are given clones of one see each other's.
+#[derive(Debug, Clone, Default)]
+pub struct TestBoard(Rc<RefCell<BTreeMap<String, Vec<Note>>>>);
+
+impl TestBoard {
+    fn post(&self, document: &str, key: &str, text: &str, most: u32) -> Vec<Note> {
+        let mut boards = self.0.borrow_mut();
+        let notes = boards.entry(key.to_owned()).or_default();
+        let own = notes.iter().position(|note| note.document == document);
+        if own.is_none() && notes.len() < most as usize {
+            notes.push(Note { document: document.to_owned(), text: text.to_owned() });
+        }
+        notes.iter().take(own.map_or(notes.len(), |own| own + 1)).cloned().collect()
+    }
 }
 
 /// A document with this text and no capture.
@@ -30,6 +51,7 @@ pub fn document(text: &str) -> TestPage {
         headers: Vec::new(),
         body: Vec::new(),
         files: Vec::new(),
+        board: TestBoard::default(),
     }
 }
 
@@ -98,5 +120,27 @@ impl World for TestPage {
             .ok_or_else(|| format!("no file `{name}`"))
     }
 
+    fn post(&self, document: &str, keys: &[String], text: &str, most: u32) -> Vec<Vec<Note>> {
+        keys.iter().map(|key| self.board.post(document, key, text, most)).collect()
+    }
+
     fn log(&self, _level: Level, _message: &str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_kept_of_those_who_came_first_and_say_the_same_again() {
+        let board = TestBoard::default();
+        let said = |document: &str| -> Vec<String> {
+            board.post(document, "key", document, 2).into_iter().map(|note| note.text).collect()
+        };
+        assert_eq!(said("a"), ["a"]);
+        assert_eq!(said("b"), ["a", "b"]);
+        assert_eq!(said("c"), ["a", "b"]);
+        assert_eq!(said("a"), ["a"]);
+        assert_eq!(board.post("c", "other", "c", 2).len(), 1);
+    }
 }

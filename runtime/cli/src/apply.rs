@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use palimpsest::config::StagePlan;
+use palimpsest::config::{FileTable, StagePlan};
 use palimpsest::run::apply::{ApplyError, Input, apply as judge};
 use palimpsest::stages;
 
@@ -19,6 +19,9 @@ pub(crate) fn apply(args: &ApplyArgs) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::wrong(format!("--settings is no JSON object: {error}")))?;
     let mut stage = StagePlan::alone(&args.plugin, &settings, &stages::built_in()).map_err(Failure::wrong)?;
     stage.models.extend(args.model.iter().cloned());
+    stage.files.extend(
+        args.file.iter().map(|(name, path)| (name.clone(), FileTable { path: path.clone(), sha256: None })),
+    );
     if let Some(ms) = args.timeout_ms {
         stage.timeout = Duration::from_millis(ms.get().into());
     }

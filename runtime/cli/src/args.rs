@@ -221,12 +221,22 @@ pub(crate) struct ApplyArgs {
     /// A model that the stage may ask, beside those that its settings name
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Vec<String>,
+    /// A file that the stage may read, under the name that it asks for
+    #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
+    pub(crate) file: Vec<(String, PathBuf)>,
     /// Milliseconds of computing for one call
     #[arg(long, value_name = "MS")]
     pub(crate) timeout_ms: Option<std::num::NonZeroU32>,
     /// MiB of memory for the instance
     #[arg(long, value_name = "MIB")]
     pub(crate) memory_mb: Option<std::num::NonZeroU32>,
+}
+
+fn named_path(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+        _ => Err("write NAME=PATH".to_owned()),
+    }
 }
 
 #[cfg(feature = "embedded")]

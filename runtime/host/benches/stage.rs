@@ -11,7 +11,7 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use palimpsest::config::{Isolation, StagePlan};
 use palimpsest::document::{Capture, Document};
-use palimpsest::stages::{Stages, Turn, Worker};
+use palimpsest::stages::{Shared, Stages, Turn, Worker};
 
 /// Builds the guest into the folder in which the build script has built the SDK already.
 fn guest() -> PathBuf {
@@ -34,7 +34,7 @@ fn worker(isolation: Isolation) -> Worker {
     let mut plan =
         StagePlan::alone(&guest.to_string_lossy(), &serde_json::Map::new(), &[]).expect("a component");
     plan.isolation = isolation;
-    Worker::new(Arc::new(Stages::load(&[plan], 1, None).expect("it loads")))
+    Worker::new(Arc::new(Stages::load(&[plan], 1, None, Shared::alone()).expect("it loads")))
 }
 
 fn stage(criterion: &mut Criterion) {

@@ -36,6 +36,10 @@ pub struct PipelineFile {
     /// What all calls together may cost.
     #[serde(default)]
     pub budget: BudgetTable,
+    /// Models of fastText that stages may call, by the names that stages know them by: files in the formats `.bin` and
+    /// `.ftz`. Each is in memory once, however many stages and workers use it.
+    #[serde(default)]
+    pub classifiers: BTreeMap<String, FileTable>,
     /// Pages pass them in this order.
     pub stages: Vec<StageTable>,
     pub sink: SinkTable,
@@ -221,8 +225,11 @@ pub struct StageTable {
     /// The stage's own settings; `palimpsest check` shows what it accepts.
     #[serde(default)]
     pub settings: serde_json::Map<String, serde_json::Value>,
-    /// Models that the stage may ask, by name. By default those that its settings name under `model`.
+    /// Models that the stage may ask, by name. By default those that its settings name under `model`, or a key that ends in
+    /// `_model`.
     pub models: Option<Vec<String>>,
+    /// Classifiers that the stage may call, by name. By default those that its settings name under `classifier`.
+    pub classifiers: Option<Vec<String>>,
     /// Files that the stage may read, by the name that it knows them by.
     #[serde(default)]
     pub files: BTreeMap<String, FileTable>,
@@ -242,7 +249,7 @@ pub struct StageTable {
     pub max_failed: Option<f64>,
 }
 
-/// A file that a stage may read.
+/// A file that a stage may read, or one that is read for it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileTable {
@@ -329,6 +336,7 @@ pub struct Plan {
     pub source: SourcePlan,
     pub models: Vec<ModelPlan>,
     pub budget: BudgetTable,
+    pub classifiers: BTreeMap<String, FileTable>,
     pub stages: Vec<StagePlan>,
     pub sink: SinkPlan,
     pub run: RunPlan,
@@ -450,6 +458,7 @@ pub struct StagePlan {
     /// JSON, as the plugin's `configure` gets it.
     pub settings: String,
     pub models: Vec<String>,
+    pub classifiers: Vec<String>,
     pub files: BTreeMap<String, FileTable>,
     pub isolation: Isolation,
     pub timeout: Duration,

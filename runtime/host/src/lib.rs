@@ -6,9 +6,11 @@
 //! come from the journal or from the model ([`llm`]) and the stage is called again. What comes out of the last stage
 //! becomes rows of a part ([`sinks`]), and what became of every record is booked ([`ledger`]) and told ([`report`]). Archives
 //! and parts may be in buckets as well as in folders ([`store`]).
+//! What documents of a run tell each other is kept on a [`board`].
 //! [`config`] turns a pipeline file into the plan of all this, whose conditions on documents are [`condition`]s, and
 //! [`run`] carries it out.
 
+pub mod board;
 pub mod condition;
 pub mod config;
 pub mod document;

@@ -27,13 +27,14 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use palimpsest_warc::RecordType;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::board::{Board, BoardError, Place};
 use crate::config::Plan;
 use crate::llm::{self, Llm};
 use crate::report::Report;
 use crate::sinks;
 use crate::sinks::part::Sink;
 use crate::source::{self, Archive};
-use crate::stages::{Level, Line, Stages, StagesError};
+use crate::stages::{Level, Line, Shared, Stages, StagesError};
 use crate::tokens;
 use house::House;
 use parts::{Done, Todo};
@@ -110,6 +111,8 @@ pub enum Fatal {
          on which"
     )]
     StageFails { stage: String, failed: u64, tried: u64 },
+    #[error(transparent)]
+    Board(#[from] BoardError),
     #[error("{pages} pages wait for replies of a batch")]
     Waiting { pages: u64 },
     #[error(transparent)]
@@ -172,7 +175,8 @@ impl Run {
                 wrong.extend(errors.into_iter().map(Fatal::Source));
                 source::Listing::default()
             });
-        let stages = Stages::load(&plan.stages, plan.run.workers, options.cache.as_deref());
+        let stages =
+            Stages::load(&plan.stages, plan.run.workers, options.cache.as_deref(), shared(&plan, &options));
         let stages = match stages.and_then(|stages| stages.routed(&plan.models).map_err(|error| vec![error]))
         {
             Ok(stages) => {
@@ -282,6 +286,7 @@ impl Run {
                 // Why the writer gave up explains more than what it made others stop for.
                 let fatal = match error {
                     WriteError::Sink(fatal) => Fatal::Sink(fatal),
+                    WriteError::Board(error) => Fatal::Board(error),
                     WriteError::Imbalance(imbalance) => Fatal::Imbalance(imbalance),
                 };
                 return Err(Stopped::boxed(fatal, None));
@@ -334,10 +339,9 @@ impl Run {
         };
         // A limit is counted over all archives, so that only reading them one after another makes it the same pages.
         let readers = if self.options.limit.is_some() { 1 } else { self.plan.source.at_once };
-        let stages: Vec<_> = self.stages.stages().iter().map(|stage| stage.name().to_owned()).collect();
         thread::scope(|scope| {
             let writer = scope.spawn(|| {
-                let written = writer::write(&to_write, sink, &stages, &self.watch);
+                let written = writer::write(&to_write, sink, &self.stages, &self.watch);
                 // Without a writer nothing is worth doing; dropping its queue tells the others.
                 drop(to_write);
                 if written.is_err() {
@@ -390,6 +394,23 @@ fn wanted(plan: &Plan, options: &Options, said: &Sender<Line>) -> source::Wanted
         common_crawl: plan.source.common_crawl.clone(),
         fetch: source::Fetch { seed: plan.seed, said: source::Said::new(tell), ..source::Fetch::default() },
     }
+}
+
+/// What the stages of the run have in common.
+fn shared(plan: &Plan, options: &Options) -> Shared {
+    let mut hasher = blake3::Hasher::new();
+    parts::add_inputs(plan, &mut |text| {
+        hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+    });
+    let notes = Board::beside(&plan.run.journal);
+    let place = if options.check_only || options.sink_only || options.estimate_only {
+        Place::Memory
+    } else if options.replay {
+        Place::Replay(notes)
+    } else {
+        Place::File(notes)
+    };
+    Shared { board: Arc::new(Board::new(place)), salt: *hasher.finalize().as_bytes() }
 }
 
 fn open_models(

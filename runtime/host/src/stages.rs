@@ -23,6 +23,7 @@ pub use engine::EngineError;
 pub use guest::Description;
 pub use passage::{Passage, Passed, Rejected, prompts};
 
+use crate::board::{Board, BoardError, Place};
 use crate::condition::ConditionError;
 use crate::config::{Isolation, ModelPlan, StagePlan};
 use crate::document::{Capture, Column, Document, Draft};
@@ -88,6 +89,8 @@ pub enum Reason {
     ReturnTooLarge,
     /// The guest reached for something that it was not granted.
     Denied,
+    /// The notes of the run fail. The run stops: it is no fault of the stage's.
+    NoBoard,
     /// `process` returned an error.
     PluginError,
     /// The verdict was to emit, with no drafts.
@@ -108,6 +111,7 @@ impl Reason {
             Self::OutOfMemory => "out_of_memory",
             Self::ReturnTooLarge => "return_too_large",
             Self::Denied => "denied",
+            Self::NoBoard => "no_board",
             Self::PluginError => "plugin_error",
             Self::NoDrafts => "no_drafts",
             Self::TooManyDrafts => "too_many_drafts",
@@ -197,10 +201,27 @@ pub enum LoadErrorKind {
     Digest { path: PathBuf, wanted: String, found: String },
 }
 
+/// What stages have in common.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    pub board: Arc<Board>,
+    /// A digest of what decides the documents besides the stages themselves.
+    pub salt: [u8; 32],
+}
+
+impl Shared {
+    /// For stages outside of a run: notes are kept as long as this.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self { board: Arc::new(Board::new(Place::Memory)), salt: [0; 32] }
+    }
+}
+
 /// The loaded stages of a pipeline, in order.
 #[derive(Debug)]
 pub struct Stages {
     engine: Engine,
+    shared: Shared,
     stages: Vec<Stage>,
     routes: Routes,
 }
@@ -216,20 +237,32 @@ pub struct Stage {
 impl Stages {
     /// Loads every stage for as many workers, and lets each describe and configure itself. All that is wrong is said
     /// at once.
-    pub fn load(plans: &[StagePlan], workers: usize, cache: Option<&Path>) -> Result<Self, Vec<StagesError>> {
+    pub fn load(
+        plans: &[StagePlan],
+        workers: usize,
+        cache: Option<&Path>,
+        shared: Shared,
+    ) -> Result<Self, Vec<StagesError>> {
         // One spare for each stage: an instance that is thrown away may still be there when the next one is made.
         let instances = plans.len().max(1) * (workers + 1);
         let memory = plans.iter().map(|plan| plan.memory_bytes).max().unwrap_or(0);
         let engine =
             Engine::new(instances, memory, cache).map_err(|error| vec![StagesError::Engine(error)])?;
         let (mut stages, mut errors) = (Vec::new(), Vec::new());
+        let mut before = blake3::Hasher::new_keyed(&shared.salt);
         for plan in plans {
-            match Stage::load(&engine, plan) {
+            match Stage::load(&engine, plan, &shared, &mut before) {
                 Ok(stage) => stages.push(stage),
                 Err(error) => errors.push(StagesError::Load(error)),
             }
         }
-        if errors.is_empty() { Ok(Self { engine, stages, routes: Routes::default() }) } else { Err(errors) }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        if stages.iter().any(|stage| stage.program.uses_board) {
+            shared.board.open().map_err(|error| vec![StagesError::Board(error)])?;
+        }
+        Ok(Self { engine, shared, stages, routes: Routes::default() })
     }
 
     /// The same with the routes of these models.
@@ -240,6 +273,11 @@ impl Stages {
 
     pub fn stages(&self) -> &[Stage] {
         &self.stages
+    }
+
+    /// Returns when what the documents told each other is as lasting as the rows that were made of it.
+    pub fn flush(&self) -> Result<(), BoardError> {
+        self.shared.board.flush()
     }
 
     /// What the stages write, one stage after another.
@@ -255,17 +293,25 @@ pub enum StagesError {
     Engine(EngineError),
     #[error(transparent)]
     Load(LoadError),
+    #[error(transparent)]
+    Board(BoardError),
     #[error("the condition of a route does not fit the columns of the stages")]
     Route(#[source] ConditionError),
 }
 
 impl Stage {
-    fn load(engine: &Engine, plan: &StagePlan) -> Result<Self, LoadError> {
+    fn load(
+        engine: &Engine,
+        plan: &StagePlan,
+        shared: &Shared,
+        before: &mut blake3::Hasher,
+    ) -> Result<Self, LoadError> {
         let wrong = |kind| LoadError { plugin: plan.plugin.clone(), kind };
         let start = |failed: Failed| wrong(LoadErrorKind::Start(failed.says));
         let files = engine::read_files(&plan.files).map_err(wrong)?;
-        let grants = Grants { stage: plan.name.clone(), models: plan.models.clone(), files };
-        let program = engine.load(&plan.plugin, &plan.component, grants)?;
+        let board = Arc::clone(&shared.board);
+        let grants = Grants { stage: plan.name.clone(), models: plan.models.clone(), files, board };
+        let program = engine.load(plan, grants, before)?;
         let mut guest = Guest::new(engine, &program, plan).map_err(start)?;
         let description = guest.describe().map_err(start)?;
         let columns = guest
@@ -337,7 +383,14 @@ impl Worker {
             Err(failed) => return Step { verdict: Err(failed), lines: Vec::new(), took: Duration::ZERO },
         };
         let called = guest.process(turn, stage.plan.timeout);
-        let verdict = called.verdict.and_then(|verdict| within_limits(verdict, &stage.plan, turn.rounds));
+        let mut verdict = called.verdict.and_then(|verdict| within_limits(verdict, &stage.plan, turn.rounds));
+        // What is asked may be made of what other documents said, and is paid for once.
+        if stage.program.uses_board
+            && matches!(verdict, Ok(Verdict::Ask(_)))
+            && let Err(error) = stages.shared.board.flush()
+        {
+            verdict = Err(Failed::new(Reason::NoBoard, error.to_string()));
+        }
         if called.alive && stage.plan.isolation == Isolation::Reuse {
             *slot = Some(guest);
         }

@@ -102,6 +102,61 @@ pub fn check(text: &str, file: &Path, known: &Known<'_>) -> Result<Plan, Complai
     }
 }
 
+/// What the pipeline file has under a name, for stages to use.
+struct Named<'a> {
+    models: &'a [&'a str],
+    classifiers: &'a [&'a str],
+}
+
+/// A kind of thing that stages are granted, and how settings name it.
+struct Grant {
+    one: &'static str,
+    several: &'static str,
+}
+
+const MODELS: Grant = Grant { one: "model", several: "models" };
+const CLASSIFIERS: Grant = Grant { one: "classifier", several: "classifiers" };
+
+impl Grant {
+    /// Whether what stands under the key is the name of one.
+    fn is_one(&self, key: &str) -> bool {
+        key.strip_suffix(self.one).is_some_and(|before| before.is_empty() || before.ends_with('_'))
+    }
+
+    /// Everything in the settings that names one, however deep.
+    fn find<'a>(&self, settings: &Spot<'a>, found: &mut Vec<Spot<'a>>) {
+        for key in settings.keys() {
+            let at = settings.key(key);
+            if at.text().is_some() && self.is_one(key) {
+                found.push(at);
+            } else if key == self.several {
+                found.extend((0..at.len()).map(|index| at.index(index)).filter(|at| at.text().is_some()));
+            } else {
+                self.find(&at, found);
+                (0..at.len()).for_each(|index| self.find(&at.index(index), found));
+            }
+        }
+    }
+
+    /// The same for settings as JSON.
+    fn named(&self, settings: &serde_json::Map<String, serde_json::Value>, found: &mut Vec<String>) {
+        use serde_json::Value;
+        for (key, value) in settings {
+            match value {
+                Value::String(name) if self.is_one(key) => found.push(name.clone()),
+                Value::Array(names) if key == self.several => {
+                    found.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+                }
+                Value::Array(tables) => {
+                    tables.iter().filter_map(Value::as_object).for_each(|table| self.named(table, found));
+                }
+                Value::Object(table) => self.named(table, found),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+    }
+}
+
 struct Check<'c, 'a> {
     /// The pipeline file's.
     folder: &'c Path,
@@ -122,7 +177,9 @@ impl Check<'_, '_> {
         let plans: Vec<_> = models.iter().map(|(name, spot)| self.model(name, spot)).collect();
         self.together(&models, &plans);
         let budget = self.budget(&root.key("budget"), &models, &plans);
-        let stages = self.stages(&root.key("stages"), &names);
+        let classifiers = self.classifiers(&root.key("classifiers"));
+        let known: Vec<&str> = classifiers.keys().map(String::as_str).collect();
+        let stages = self.stages(&root.key("stages"), &Named { models: &names, classifiers: &known });
         let sink = self.sink(&root.key("sink"));
         let run = self.run(&root.key("run"));
         let sink = sink?;
@@ -134,8 +191,19 @@ impl Check<'_, '_> {
             stages: stages.into_iter().collect::<Option<_>>()?,
             run: self.run_plan(run, &sink, name.as_deref().unwrap_or_default()),
             name: name?,
+            classifiers,
             sink,
         })
+    }
+
+    fn classifiers(&mut self, spot: &Spot<'_>) -> BTreeMap<String, FileTable> {
+        for name in spot.keys() {
+            if !is_word(name) {
+                self.notes.refuse(&spot.name(name), format!("`{name}` is no word"), WORD);
+            }
+        }
+        let read = shape::read(spot, &self.refused, self.notes);
+        read.map_or_else(BTreeMap::new, |read| self.files(read.table, spot))
     }
 
     fn name(&mut self, spot: &Spot<'_>) -> Option<String> {
@@ -229,19 +297,25 @@ impl Check<'_, '_> {
         escaped + pattern
     }
 
-    fn stages(&mut self, spot: &Spot<'_>, models: &[&str]) -> Vec<Option<StagePlan>> {
+    fn stages(&mut self, spot: &Spot<'_>, named: &Named<'_>) -> Vec<Option<StagePlan>> {
         if spot.value.is_some_and(DeValue::is_array) && spot.len() == 0 {
             self.notes.refuse(spot, "there is no stage", "one `[[stages]]` or more");
         }
         let mut taken = HashSet::new();
-        (0..spot.len()).map(|index| self.stage(&spot.index(index), models, &mut taken)).collect()
+        (0..spot.len()).map(|index| self.stage(&spot.index(index), named, &mut taken)).collect()
     }
 
-    fn stage(&mut self, spot: &Spot<'_>, models: &[&str], taken: &mut HashSet<String>) -> Option<StagePlan> {
+    fn stage(
+        &mut self,
+        spot: &Spot<'_>,
+        named: &Named<'_>,
+        taken: &mut HashSet<String>,
+    ) -> Option<StagePlan> {
         let read = shape::read::<StageTable>(spot, &self.refused, self.notes)?;
         let table = read.table;
         let component = self.component(&table.plugin, &spot.key("plugin"));
-        let granted = self.granted(&table, spot, models);
+        let models = self.granted(table.models.as_deref(), spot, &MODELS, named.models);
+        let classifiers = self.granted(table.classifiers.as_deref(), spot, &CLASSIFIERS, named.classifiers);
         let files = self.files(table.files, &spot.key("files"));
         let max_failed = table.max_failed.unwrap_or(STAGE_MAX_FAILED);
         if !(0.0..=1.0).contains(&max_failed) {
@@ -255,7 +329,8 @@ impl Check<'_, '_> {
             plugin: table.plugin,
             component,
             settings: serde_json::Value::Object(table.settings).to_string(),
-            models: granted,
+            models,
+            classifiers,
             files,
             isolation: table.isolation,
             timeout: Duration::from_millis(table.timeout_ms.map_or(STAGE_TIMEOUT_MS, NonZeroU32::get).into()),
@@ -286,34 +361,37 @@ impl Check<'_, '_> {
         Some(Component::File(self.folder.join(plugin)))
     }
 
-    /// The models that a stage may ask: those that its table names, or else those that its settings name.
-    fn granted(&mut self, table: &StageTable, spot: &Spot<'_>, known: &[&str]) -> Vec<String> {
-        let settings = spot.key("settings");
-        let mut named: Vec<Spot<'_>> = vec![settings.key("model")];
-        let several = settings.key("models");
-        named.extend((0..several.len()).map(|index| several.index(index)));
-        named.retain(|at| at.text().is_some());
-        let list = spot.key("models");
+    /// What a stage may use: what its table lists, or else what its settings name.
+    fn granted(
+        &mut self,
+        listed_ones: Option<&[String]>,
+        spot: &Spot<'_>,
+        kind: &Grant,
+        known: &[&str],
+    ) -> Vec<String> {
+        let mut named = Vec::new();
+        kind.find(&spot.key("settings"), &mut named);
+        let list = spot.key(kind.several);
         let granted: Vec<Spot<'_>> = (0..list.len()).map(|index| list.index(index)).collect();
         for at in granted.iter().chain(&named) {
             let name = at.text().unwrap_or_default();
             if !known.contains(&name) {
-                let says = format!("there is no model `{name}`{}", hint(name, known.iter().copied()));
+                let says = format!("there is no {} `{name}`{}", kind.one, hint(name, known.iter().copied()));
                 self.notes.refuse(at, says, listed(known.iter().copied()));
-            } else if let Some(models) = &table.models
-                && !models.iter().any(|model| model == name)
+            } else if let Some(ones) = listed_ones
+                && !ones.iter().any(|one| one == name)
             {
-                let says = format!("the stage is not granted the model `{name}`");
+                let says = format!("the stage is not granted the {} `{name}`", kind.one);
                 self.notes.refuse(at, says, format!("`{name}` in `{}`", list.path));
             }
         }
-        let mut models = table.models.clone().unwrap_or_default();
-        if table.models.is_none() {
-            models.extend(named.iter().filter_map(Spot::text).map(str::to_owned));
+        let mut all = listed_ones.map(<[String]>::to_vec).unwrap_or_default();
+        if listed_ones.is_none() {
+            all.extend(named.iter().filter_map(Spot::text).map(str::to_owned));
         }
         let mut seen = HashSet::new();
-        models.retain(|model| seen.insert(model.clone()));
-        models
+        all.retain(|one| seen.insert(one.clone()));
+        all
     }
 
     fn files(&mut self, files: BTreeMap<String, FileTable>, spot: &Spot<'_>) -> BTreeMap<String, FileTable> {
@@ -417,16 +495,16 @@ impl StagePlan {
             let hint = hint(plugin, built_in.iter().copied());
             return Err(NoSuchStage { plugin: plugin.to_owned(), hint, accepted });
         };
-        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-        let several = settings.get("models").and_then(serde_json::Value::as_array);
-        let models =
-            settings.get("model").into_iter().chain(several.into_iter().flatten()).filter_map(text).collect();
+        let (mut models, mut classifiers) = (Vec::new(), Vec::new());
+        MODELS.named(settings, &mut models);
+        CLASSIFIERS.named(settings, &mut classifiers);
         Ok(Self {
             plugin: plugin.to_owned(),
             name: stage_name(&component, &mut HashSet::new()),
             component,
             settings: serde_json::Value::Object(settings.clone()).to_string(),
             models,
+            classifiers,
             files: BTreeMap::new(),
             isolation: Isolation::default(),
             timeout: Duration::from_millis(STAGE_TIMEOUT_MS.into()),

@@ -7,7 +7,8 @@ use std::path::Path;
 use toml::Value;
 
 use super::{
-    Backend, BudgetTable, EndpointPlan, Format, Isolation, ModelPlan, Plan, StagePlan, TokenizerPlan,
+    Backend, BudgetTable, EndpointPlan, FileTable, Format, Isolation, ModelPlan, Plan, StagePlan,
+    TokenizerPlan,
 };
 
 impl Plan {
@@ -37,6 +38,10 @@ impl Plan {
             model.write(to)?;
         }
         self.budget.write(to)?;
+        if !self.classifiers.is_empty() {
+            to.write_str("\n[classifiers]\n")?;
+            files(to, "", &self.classifiers)?;
+        }
         for stage in &self.stages {
             stage.write(to)?;
         }
@@ -158,15 +163,8 @@ impl StagePlan {
             None => line(to, "settings", quoted(&self.settings))?,
         }
         line(to, "models", list(&self.models))?;
-        for (name, file) in &self.files {
-            let digest =
-                file.sha256.as_ref().map_or(String::new(), |it| format!(", sha256 = {}", quoted(it)));
-            line(
-                to,
-                &format!("files.{}", quoted(name)),
-                format_args!("{{ path = {}{digest} }}", path(&file.path)),
-            )?;
-        }
+        line(to, "classifiers", list(&self.classifiers))?;
+        files(to, "files.", &self.files)?;
         let isolation = match self.isolation {
             Isolation::Reuse => "reuse",
             Isolation::Fresh => "fresh",
@@ -178,6 +176,14 @@ impl StagePlan {
         line(to, "prompts", self.prompts)?;
         line(to, "max_failed", format_args!("{:?}", self.max_failed))
     }
+}
+
+fn files(to: &mut String, prefix: &str, files: &BTreeMap<String, FileTable>) -> fmt::Result {
+    files.iter().try_for_each(|(name, file)| {
+        let digest = file.sha256.as_ref().map_or(String::new(), |it| format!(", sha256 = {}", quoted(it)));
+        let table = format_args!("{{ path = {}{digest} }}", path(&file.path)).to_string();
+        line(to, &format!("{prefix}{}", quoted(name)), table)
+    })
 }
 
 fn storage(to: &mut String, settings: &BTreeMap<String, String>) -> fmt::Result {

@@ -17,7 +17,7 @@ use crate::config::StagePlan;
 use crate::document::{Capture, Document, Draft, Field, Value};
 use crate::pages::charset;
 use crate::prompt::{Failure, Finish, Prompt, Reply, Shape};
-use crate::stages::{Line, Stages, StagesError, Turn, Verdict, Worker, prompts, reason_and_value};
+use crate::stages::{Line, Shared, Stages, StagesError, Turn, Verdict, Worker, prompts, reason_and_value};
 use crate::tokens;
 
 /// A line of input is a page and what is around it.
@@ -92,7 +92,7 @@ pub fn apply(
     out: &mut dyn Write,
     log: &mut dyn FnMut(Line),
 ) -> Result<(), ApplyError> {
-    let stages = Stages::load(&[plan], 1, cache).map_err(ApplyError::Load)?;
+    let stages = Stages::load(&[plan], 1, cache, Shared::alone()).map_err(ApplyError::Load)?;
     let mut worker = Worker::new(Arc::new(stages));
     let mut known = HashMap::new();
     if let Some(replies) = input.replies {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::reader::Task;
 use super::{Fatal, Run};
-use crate::config::{self, Backend};
+use crate::config::{self, Backend, Plan};
 use crate::ledger::Ledger;
 use crate::report::{Facts, ModelUse, PartLine, Report, Spent};
 use crate::sinks::card::{self, Dataset};
@@ -19,7 +19,7 @@ use crate::source::Archive;
 use crate::store::{self, Access, Store};
 
 /// What of a stage and a model decides the rows; a new number makes every finished part another pipeline's.
-const IDENTITY_VERSION: u32 = 3;
+const IDENTITY_VERSION: u32 = 4;
 /// A store that is down comes back within minutes; each request for it is tried this often, for four minutes at most.
 const SINK_RETRIES: usize = 100;
 /// The same before any work: what cannot be reached then is more likely named wrongly.
@@ -162,31 +162,15 @@ impl Run {
             hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
         };
         let sink = &self.plan.sink;
-        add(&format!(
-            "{IDENTITY_VERSION} {} {} {:?} {}",
-            self.plan.seed, sink.rejects, sink.format, sink.part_bytes
-        ));
+        add(&format!("{IDENTITY_VERSION} {} {:?} {}", sink.rejects, sink.format, sink.part_bytes));
         sink.partition_by.iter().for_each(|column| add(column));
-        self.plan.source.records.iter().for_each(|kind| add(kind));
+        add_inputs(&self.plan, &mut add);
         for stage in self.stages.stages() {
             let plan = stage.plan();
             add(stage.name());
             add(&stage.digest());
             add(&plan.settings);
             add(&format!("{} {}", plan.rounds, plan.prompts));
-        }
-        for model in &self.plan.models {
-            add(&model.name);
-            add(&model.served);
-            if !model.extra.is_empty() {
-                add(&serde_json::Value::Object(model.extra.clone()).to_string());
-            }
-            if let Backend::Embedded { context, .. } = &model.backend {
-                add(&context.to_string());
-            }
-            for route in &model.routes {
-                add(&format!("{} -> {}", route.when, route.to));
-            }
         }
         hasher.finalize().to_hex().to_string()
     }
@@ -298,4 +282,23 @@ impl Run {
 /// The part of an identity that a limit does not change.
 fn pipeline_of(identity: &str) -> &str {
     identity.split(' ').next().unwrap_or(identity)
+}
+
+/// Adds what decides the rows besides stages and sink: which records are pages, and what models say.
+pub(super) fn add_inputs(plan: &Plan, add: &mut dyn FnMut(&str)) {
+    add(&plan.seed.to_string());
+    plan.source.records.iter().for_each(|kind| add(kind));
+    for model in &plan.models {
+        add(&model.name);
+        add(&model.served);
+        if !model.extra.is_empty() {
+            add(&serde_json::Value::Object(model.extra.clone()).to_string());
+        }
+        if let Backend::Embedded { context, .. } = &model.backend {
+            add(&context.to_string());
+        }
+        for route in &model.routes {
+            add(&format!("{} -> {}", route.when, route.to));
+        }
+    }
 }

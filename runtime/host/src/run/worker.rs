@@ -123,6 +123,9 @@ fn broken(shop: &Shop, fate: &crate::ledger::Fate) -> Option<Fatal> {
             continue;
         };
         let tried = tally.tried.fetch_add(1, Ordering::Relaxed) + 1;
+        if failed && let Err(error) = shop.stages.flush() {
+            return Some(Fatal::Board(error));
+        }
         let fails = tally.failed.fetch_add(u64::from(failed), Ordering::Relaxed) + u64::from(failed);
         if failed && TRIED_ENOUGH <= tried && too_many(stage, fails, tried) {
             return Some(Fatal::StageFails { stage: stage.name().to_owned(), failed: fails, tried });

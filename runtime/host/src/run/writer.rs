@@ -8,11 +8,12 @@ use crossbeam_channel::Receiver;
 
 use super::Watch;
 use super::house::Ticket;
+use crate::board::BoardError;
 use crate::ledger::{Fate, Ledger};
 use crate::sinks::commit::{Finished, Mark};
 use crate::sinks::part::{Of, Part, Sink};
 use crate::sinks::{self, Origin, Reject};
-use crate::stages::{Passed, Rejected};
+use crate::stages::{Passed, Rejected, Stage, Stages};
 use crate::tokens;
 
 /// What the writer is told.
@@ -79,6 +80,8 @@ pub(super) enum WriteError {
     #[error(transparent)]
     Sink(#[from] sinks::Fatal),
     #[error(transparent)]
+    Board(#[from] BoardError),
+    #[error(transparent)]
     Imbalance(#[from] crate::ledger::Imbalance),
 }
 
@@ -98,12 +101,12 @@ struct Open {
 pub(super) fn write(
     orders: &Receiver<Order>,
     sink: &Arc<Sink>,
-    stages: &[String],
+    stages: &Stages,
     watch: &Watch,
 ) -> Result<Written, WriteError> {
-    let empty = || Ledger::new(stages.iter().map(String::as_str));
+    let empty = || Ledger::new(stages.stages().iter().map(Stage::name));
     let mut open: BTreeMap<usize, Open> = BTreeMap::new();
-    let took = vec![Duration::ZERO; stages.len()];
+    let took = vec![Duration::ZERO; stages.stages().len()];
     let mut written = Written { finished: Vec::new(), ledger: empty(), waiting: 0, took };
     for order in orders {
         let id = match order {
@@ -153,6 +156,7 @@ pub(super) fn write(
             && let Some(Open { archive, part: Some(part), ledger, end, .. }) = open.remove(&id)
         {
             ledger.audit()?;
+            stages.flush()?;
             let finished = part.finish(&ledger, end.and_then(|(_, next)| next))?;
             written.finished.push((archive, finished));
         }

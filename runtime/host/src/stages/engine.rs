@@ -14,7 +14,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAll
 use super::bindings::{Plugin, PluginPre};
 use super::host::{Grants, State};
 use super::{LoadError, LoadErrorKind, built_in, wasi};
-use crate::config;
+use crate::config::{self, StagePlan};
 
 /// The grain of time limits. A finer one wakes the machine more often and makes no page better.
 const TICK: Duration = Duration::from_millis(10);
@@ -43,6 +43,9 @@ pub(super) struct Program {
     pub(super) pre: PluginPre<State>,
     pub(super) grants: Arc<Grants>,
     pub(super) digest: blake3::Hash,
+    /// Whose notes it sees: a digest of all that decides what it is asked and what it says.
+    pub(super) owner: [u8; 32],
+    pub(super) uses_board: bool,
 }
 
 impl Engine {
@@ -100,14 +103,15 @@ impl Engine {
         u64::try_from(timeout.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
+    /// `before` is what decides the documents that the stage gets.
     pub(super) fn load(
         &self,
-        plugin: &str,
-        source: &config::Component,
+        plan: &StagePlan,
         grants: Grants,
+        before: &mut blake3::Hasher,
     ) -> Result<Program, LoadError> {
-        let wrong = |kind| LoadError { plugin: plugin.to_owned(), kind };
-        let (component, digest) = self.component(source).map_err(wrong)?;
+        let wrong = |kind| LoadError { plugin: plan.plugin.clone(), kind };
+        let (component, digest) = self.component(&plan.component).map_err(wrong)?;
         let digest = grants.files.iter().fold(
             blake3::Hasher::new().update(digest.as_bytes()).clone(),
             |mut all, (name, bytes)| {
@@ -115,12 +119,17 @@ impl Engine {
                 all
             },
         );
+        let digest = digest.finalize();
+        before.update(digest.as_bytes()).update(blake3::hash(plan.settings.as_bytes()).as_bytes());
+        let owner = *before.finalize().as_bytes();
         let mut linker = Linker::new(&self.engine);
         let refused = |error: wasmtime::Error| wrong(LoadErrorKind::NotAPlugin(format!("{error:#}")));
         Plugin::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state: &mut State| state)
             .map_err(refused)?;
         let ty = component.component_type();
+        let mut uses_board = false;
         for (import, item) in ty.imports(&self.engine) {
+            uses_board |= import.starts_with("palimpsest:plugin/board@");
             if import.starts_with("palimpsest:plugin/") {
                 continue;
             }
@@ -131,7 +140,7 @@ impl Engine {
         }
         linker.define_unknown_imports_as_traps(&component).map_err(refused)?;
         let pre = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(refused)?;
-        Ok(Program { pre, grants: Arc::new(grants), digest: digest.finalize() })
+        Ok(Program { pre, grants: Arc::new(grants), digest, owner, uses_board })
     }
 
     fn component(&self, source: &config::Component) -> Result<(Component, blake3::Hash), LoadErrorKind> {

@@ -12,7 +12,7 @@ use super::bindings::exports::palimpsest::plugin::stage::{
 };
 use super::bindings::palimpsest::plugin::types as wit;
 use super::engine::{Engine, Program};
-use super::host::{Denied, OutOfMemory, State};
+use super::host::{Denied, NoBoard, OutOfMemory, State};
 use super::{Ask, Failed, Line, Reason, Turn, Verdict};
 use crate::config::StagePlan;
 use crate::document::{Column, Draft, Field, Kind, Value};
@@ -60,7 +60,7 @@ pub(super) struct Called {
 
 impl Guest {
     pub(super) fn new(engine: &Engine, program: &Program, plan: &StagePlan) -> Result<Self, Failed> {
-        let state = State::new(Arc::clone(&program.grants), plan.memory_bytes);
+        let state = State::new(Arc::clone(&program.grants), program.owner, plan.memory_bytes);
         let mut store = Store::new(&engine.engine, state);
         store.limiter(|state| state);
         store.set_epoch_deadline(Engine::ticks(CONFIGURE_TIMEOUT));
@@ -126,6 +126,8 @@ impl Guest {
 fn failed(error: &wasmtime::Error) -> Failed {
     let reason = if error.is::<Denied>() {
         Reason::Denied
+    } else if error.is::<NoBoard>() {
+        Reason::NoBoard
     } else if error.is::<OutOfMemory>() {
         Reason::OutOfMemory
     } else if format!("{error:#}").contains(RETURNED_TOO_MUCH) {

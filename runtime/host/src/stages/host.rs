@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use wasmtime::{Error, ResourceLimiter};
 
-use super::bindings::palimpsest::plugin::{capture, files, log, models, types};
+use super::bindings::palimpsest::plugin::{board, capture, files, log, models, types};
 use super::{Level, Line};
+use crate::board::{Board, BoardError};
 use crate::document::{Capture, Document};
 use crate::tokens;
 
@@ -17,18 +18,32 @@ const MAX_LINES: usize = 16;
 /// Core WebAssembly tables, in elements: function tables of language runtimes have some ten thousand.
 const MAX_TABLE_ELEMENTS: usize = 1 << 20;
 
+/// In one call to the board: more than the lines of the longest pages.
+const MAX_KEYS: usize = 1 << 16;
+const MAX_KEY_BYTES: usize = 1 << 10;
+/// Of a note. A signature is a kilobyte, the beginning of a page some ten.
+const MAX_NOTE_BYTES: usize = 64 << 10;
+/// Notes under one key. What needs more of them than this is statistics.
+const MAX_NOTES: u32 = 64;
+
 /// What the pipeline file grants to a stage.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Grants {
     pub(super) stage: String,
     pub(super) models: Vec<String>,
     pub(super) files: BTreeMap<String, Vec<u8>>,
+    pub(super) board: Arc<Board>,
 }
 
 /// A guest reached for something that it was not granted.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Denied(pub(super) String);
+
+/// The notes of the run fail, which is no fault of the guest's.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct NoBoard(pub(super) BoardError);
 
 /// A guest wanted more memory than it may have.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +56,8 @@ pub(super) struct OutOfMemory {
 /// What the store of an instance holds.
 pub(super) struct State {
     grants: Arc<Grants>,
+    /// Whose notes the stage sees: its own.
+    owner: [u8; 32],
     call: Option<Call>,
     lines: Vec<Line>,
     max_memory: usize,
@@ -49,6 +66,7 @@ pub(super) struct State {
 
 /// The call under way.
 struct Call {
+    document: String,
     capture: Arc<Capture>,
     /// Seconds since 1970 at which the page was captured.
     captured: u64,
@@ -56,15 +74,19 @@ struct Call {
 }
 
 impl State {
-    pub(super) fn new(grants: Arc<Grants>, max_memory: usize) -> Self {
-        Self { grants, call: None, lines: Vec::new(), max_memory, memory: 0 }
+    pub(super) fn new(grants: Arc<Grants>, owner: [u8; 32], max_memory: usize) -> Self {
+        Self { grants, owner, call: None, lines: Vec::new(), max_memory, memory: 0 }
     }
 
     pub(super) fn begin(&mut self, document: &Document, capture: Arc<Capture>) {
         let mut hasher = blake3::Hasher::new();
         hasher.update(document.id.as_bytes());
-        self.call =
-            Some(Call { capture, captured: document.captured_seconds(), random: hasher.finalize_xof() });
+        self.call = Some(Call {
+            document: document.id.clone(),
+            capture,
+            captured: document.captured_seconds(),
+            random: hasher.finalize_xof(),
+        });
     }
 
     /// Ends the call; what the guest said in it.
@@ -190,6 +212,36 @@ impl files::Host for State {
                  `files.{name} = {{ path = \"…\" }}` into its [[stages]] table"
             )
         }))
+    }
+}
+
+impl board::Host for State {
+    fn post(
+        &mut self,
+        keys: Vec<String>,
+        text: String,
+        most: u32,
+    ) -> wasmtime::Result<Vec<Vec<board::Note>>> {
+        let Some(call) = &self.call else {
+            return Err(Error::msg("there is no document outside of `process`"));
+        };
+        let too_much = if MAX_KEYS < keys.len() || keys.iter().any(|key| MAX_KEY_BYTES < key.len()) {
+            format!("{MAX_KEYS} keys of at most {MAX_KEY_BYTES} bytes")
+        } else if MAX_NOTE_BYTES < text.len() {
+            format!("notes of at most {MAX_NOTE_BYTES} bytes")
+        } else if MAX_NOTES < most {
+            format!("at most {MAX_NOTES} notes under a key")
+        } else {
+            let told =
+                self.grants.board.post(&self.owner, &call.document, &keys, (&text, most)).map_err(NoBoard)?;
+            let note = |note: crate::board::Note| board::Note { document: note.document, text: note.text };
+            return Ok(told.into_iter().map(|notes| notes.into_iter().map(note).collect()).collect());
+        };
+        Err(Denied(format!(
+            "the stage `{}` posts more than the board takes in one call: {too_much}",
+            self.grants.stage
+        ))
+        .into())
     }
 }
 

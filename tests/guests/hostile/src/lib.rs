@@ -52,6 +52,7 @@ pub enum Deed {
     CountUngranted,
     ReadUngranted,
     Classify,
+    PostTooMuch,
     Sleep,
     MakeUpReasons,
     FloodLog,
@@ -135,6 +136,10 @@ impl Hostile {
                 Err(says) => Ok(Outcome::keep(Draft::new().with("seen", says))),
             },
             Deed::Classify => Ok(Outcome::Drop(page.classify("quality", "text").len().to_string())),
+            Deed::PostTooMuch => {
+                page.post(&["key".to_owned()], &"x".repeat(100_000), 1);
+                Ok(Outcome::drop("posted"))
+            }
             Deed::Sleep => {
                 std::thread::sleep(std::time::Duration::from_secs(3600));
                 Ok(Outcome::drop("slept"))

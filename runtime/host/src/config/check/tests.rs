@@ -233,7 +233,7 @@ p.toml:2:1: naem: unknown key `naem`; did you mean `name`?
   |
 2 | naem = "p"
   | ^^^^
-  = accepted: `budget`, `models`, `name`, `run`, `seed`, `sink`, `source`, `stages`
+  = accepted: `budget`, `classifiers`, `models`, `name`, `run`, `seed`, `sink`, `source`, `stages`
 
 p.toml:3:1: source.archives: missing: a list
   |
@@ -301,7 +301,6 @@ fn what_later_versions_do_is_named_as_such() {
         r#"name = "p"
 [source]
 archives = ["a.warc.gz"]
-[classifiers]
 [[stages]]
 plugin = "extract"
 when = "quality > 1"
@@ -311,19 +310,14 @@ plugin = "oci://registry.example/stage@sha256:00"
 path = "out"
 "#,
         r#"
-p.toml:4:2: classifiers: `classifiers` is not supported by this version
+p.toml:6:1: stages[0].when: `when` is not supported by this version
   |
-4 | [classifiers]
-  |  ^^^^^^^^^^^
-
-p.toml:7:1: stages[0].when: `when` is not supported by this version
-  |
-7 | when = "quality > 1"
+6 | when = "quality > 1"
   | ^^^^
 
-p.toml:9:10: stages[1].plugin: remote plugins are not supported by this version
+p.toml:8:10: stages[1].plugin: remote plugins are not supported by this version
   |
-9 | plugin = "oci://registry.example/stage@sha256:00"
+8 | plugin = "oci://registry.example/stage@sha256:00"
   |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   = accepted: `extract`, `language`, `cleanup`, `rephrase`, or the path of a `.wasm` component
 "#,
