@@ -37,6 +37,8 @@ pub(crate) enum Verb {
     /// Look into a journal of replies, or tidy it up
     #[command(subcommand)]
     Journal(JournalVerb),
+    /// Say what the rows of runs show together: how synthetic each crawl is, and what cleaning costs as it grows
+    Report(ReportArgs),
     /// Let one plugin judge documents: JSON lines in, one JSON line each out
     Apply(ApplyArgs),
     /// Fetch the weights of an embedded model into the user's cache
@@ -224,12 +226,28 @@ pub(crate) struct ApplyArgs {
     /// A file that the stage may read, under the name that it asks for
     #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
     pub(crate) file: Vec<(String, PathBuf)>,
+    /// A classifier that the stage may call: a model of fastText, `.bin` or `.ftz`
+    #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
+    pub(crate) classifier: Vec<(String, PathBuf)>,
     /// Milliseconds of computing for one call
     #[arg(long, value_name = "MS")]
     pub(crate) timeout_ms: Option<std::num::NonZeroU32>,
     /// MiB of memory for the instance
     #[arg(long, value_name = "MIB")]
     pub(crate) memory_mb: Option<std::num::NonZeroU32>,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct ReportArgs {
+    /// Folders of runs, or files of rows: `.jsonl`, `.jsonl.gz`, `.jsonl.zst`, `.parquet`
+    #[arg(required = true)]
+    pub(crate) rows: Vec<PathBuf>,
+    /// Write a page with charts to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// The last year, or year and week, of crawls that later ones are compared with; ChatGPT came at the end of 2022
+    #[arg(long, value_name = "YEAR", default_value = "2022-49")]
+    pub(crate) baseline: String,
 }
 
 fn named_path(text: &str) -> Result<(String, PathBuf), String> {

@@ -10,6 +10,7 @@ mod journal;
 mod plan;
 mod progress;
 mod records;
+mod report;
 mod run;
 mod sink;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Verb::Gc(args) => sink::gc(args),
         Verb::Batch(verb) => batch::batch(verb),
         Verb::Journal(verb) => journal::journal(&verb),
+        Verb::Report(args) => report::report(&args),
         Verb::Apply(args) => apply::apply(&args),
         #[cfg(feature = "embedded")]
         Verb::Fetch(args) => run::fetch(&args),

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use palimpsest::classifiers::Classifiers;
 use palimpsest::config::{Isolation, StagePlan};
 use palimpsest::document::{Capture, Document};
 use palimpsest::stages::{Shared, Stages, Turn, Worker};
@@ -34,7 +35,9 @@ fn worker(isolation: Isolation) -> Worker {
     let mut plan =
         StagePlan::alone(&guest.to_string_lossy(), &serde_json::Map::new(), &[]).expect("a component");
     plan.isolation = isolation;
-    Worker::new(Arc::new(Stages::load(&[plan], 1, None, Shared::alone()).expect("it loads")))
+    Worker::new(Arc::new(
+        Stages::load(&[plan], 1, None, Shared::alone(Classifiers::default())).expect("it loads"),
+    ))
 }
 
 fn stage(criterion: &mut Criterion) {

@@ -6,11 +6,13 @@
 //! come from the journal or from the model ([`llm`]) and the stage is called again. What comes out of the last stage
 //! becomes rows of a part ([`sinks`]), and what became of every record is booked ([`ledger`]) and told ([`report`]). Archives
 //! and parts may be in buckets as well as in folders ([`store`]).
-//! What documents of a run tell each other is kept on a [`board`].
+//! Classifiers that stages call are [`classifiers`].
+//! What documents of a run tell each other is kept on a [`board`], and what rows say together is a [`survey`].
 //! [`config`] turns a pipeline file into the plan of all this, whose conditions on documents are [`condition`]s, and
 //! [`run`] carries it out.
 
 pub mod board;
+pub mod classifiers;
 pub mod condition;
 pub mod config;
 pub mod document;
@@ -26,4 +28,5 @@ pub mod sinks;
 pub mod source;
 pub mod stages;
 pub mod store;
+pub mod survey;
 pub mod tokens;

@@ -28,6 +28,7 @@ use palimpsest_warc::RecordType;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::board::{Board, BoardError, Place};
+use crate::classifiers::{ClassifierError, Classifiers};
 use crate::config::Plan;
 use crate::llm::{self, Llm};
 use crate::report::Report;
@@ -113,6 +114,8 @@ pub enum Fatal {
     StageFails { stage: String, failed: u64, tried: u64 },
     #[error(transparent)]
     Board(#[from] BoardError),
+    #[error(transparent)]
+    Classifier(ClassifierError),
     #[error("{pages} pages wait for replies of a batch")]
     Waiting { pages: u64 },
     #[error(transparent)]
@@ -175,8 +178,11 @@ impl Run {
                 wrong.extend(errors.into_iter().map(Fatal::Source));
                 source::Listing::default()
             });
-        let stages =
-            Stages::load(&plan.stages, plan.run.workers, options.cache.as_deref(), shared(&plan, &options));
+        let shared = shared(&plan, &options).unwrap_or_else(|errors| {
+            wrong.extend(errors.into_iter().map(Fatal::Classifier));
+            Shared::alone(Classifiers::default())
+        });
+        let stages = Stages::load(&plan.stages, plan.run.workers, options.cache.as_deref(), shared);
         let stages = match stages.and_then(|stages| stages.routed(&plan.models).map_err(|error| vec![error]))
         {
             Ok(stages) => {
@@ -397,7 +403,8 @@ fn wanted(plan: &Plan, options: &Options, said: &Sender<Line>) -> source::Wanted
 }
 
 /// What the stages of the run have in common.
-fn shared(plan: &Plan, options: &Options) -> Shared {
+fn shared(plan: &Plan, options: &Options) -> Result<Shared, Vec<ClassifierError>> {
+    let classifiers = Classifiers::open(&plan.classifiers)?;
     let mut hasher = blake3::Hasher::new();
     parts::add_inputs(plan, &mut |text| {
         hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
@@ -410,7 +417,8 @@ fn shared(plan: &Plan, options: &Options) -> Shared {
     } else {
         Place::File(notes)
     };
-    Shared { board: Arc::new(Board::new(place)), salt: *hasher.finalize().as_bytes() }
+    let board = Arc::new(Board::new(place));
+    Ok(Shared { board, classifiers: Arc::new(classifiers), salt: *hasher.finalize().as_bytes() })
 }
 
 fn open_models(

@@ -9,6 +9,7 @@ pub mod commit;
 pub mod hive;
 pub mod jsonl;
 pub mod part;
+pub mod read;
 
 mod format;
 mod parquet;

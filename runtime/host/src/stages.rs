@@ -24,6 +24,7 @@ pub use guest::Description;
 pub use passage::{Passage, Passed, Rejected, prompts};
 
 use crate::board::{Board, BoardError, Place};
+use crate::classifiers::Classifiers;
 use crate::condition::ConditionError;
 use crate::config::{Isolation, ModelPlan, StagePlan};
 use crate::document::{Capture, Column, Document, Draft};
@@ -205,6 +206,7 @@ pub enum LoadErrorKind {
 #[derive(Debug, Clone)]
 pub struct Shared {
     pub board: Arc<Board>,
+    pub classifiers: Arc<Classifiers>,
     /// A digest of what decides the documents besides the stages themselves.
     pub salt: [u8; 32],
 }
@@ -212,8 +214,8 @@ pub struct Shared {
 impl Shared {
     /// For stages outside of a run: notes are kept as long as this.
     #[must_use]
-    pub fn alone() -> Self {
-        Self { board: Arc::new(Board::new(Place::Memory)), salt: [0; 32] }
+    pub fn alone(classifiers: Classifiers) -> Self {
+        Self { board: Arc::new(Board::new(Place::Memory)), classifiers: Arc::new(classifiers), salt: [0; 32] }
     }
 }
 
@@ -310,7 +312,9 @@ impl Stage {
         let start = |failed: Failed| wrong(LoadErrorKind::Start(failed.says));
         let files = engine::read_files(&plan.files).map_err(wrong)?;
         let board = Arc::clone(&shared.board);
-        let grants = Grants { stage: plan.name.clone(), models: plan.models.clone(), files, board };
+        let classifiers = Arc::clone(&shared.classifiers);
+        let (models, callable) = (plan.models.clone(), plan.classifiers.clone());
+        let grants = Grants { stage: plan.name.clone(), models, files, board, classifiers, callable };
         let program = engine.load(plan, grants, before)?;
         let mut guest = Guest::new(engine, &program, plan).map_err(start)?;
         let description = guest.describe().map_err(start)?;

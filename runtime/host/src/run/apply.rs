@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+use crate::classifiers::Classifiers;
 use crate::config::StagePlan;
 use crate::document::{Capture, Document, Draft, Field, Value};
 use crate::pages::charset;
@@ -86,13 +87,13 @@ impl<D> fmt::Debug for Input<'_, D> {
 
 /// Applies the plugin to each document; what it writes to its log goes to `log`.
 pub fn apply(
-    plan: StagePlan,
+    (plan, classifiers): (StagePlan, Classifiers),
     cache: Option<&std::path::Path>,
     input: Input<'_, impl BufRead>,
     out: &mut dyn Write,
     log: &mut dyn FnMut(Line),
 ) -> Result<(), ApplyError> {
-    let stages = Stages::load(&[plan], 1, cache, Shared::alone()).map_err(ApplyError::Load)?;
+    let stages = Stages::load(&[plan], 1, cache, Shared::alone(classifiers)).map_err(ApplyError::Load)?;
     let mut worker = Worker::new(Arc::new(stages));
     let mut known = HashMap::new();
     if let Some(replies) = input.replies {

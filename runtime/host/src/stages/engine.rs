@@ -119,6 +119,13 @@ impl Engine {
                 all
             },
         );
+        let mut digest = digest;
+        for name in &grants.callable {
+            digest.update(name.as_bytes());
+            if let Some(file) = grants.classifiers.digest(name) {
+                digest.update(file.as_bytes());
+            }
+        }
         let digest = digest.finalize();
         before.update(digest.as_bytes()).update(blake3::hash(plan.settings.as_bytes()).as_bytes());
         let owner = *before.finalize().as_bytes();

@@ -8,6 +8,7 @@ use wasmtime::{Error, ResourceLimiter};
 use super::bindings::palimpsest::plugin::{board, capture, files, log, models, types};
 use super::{Level, Line};
 use crate::board::{Board, BoardError};
+use crate::classifiers::{Classifiers, Scratch};
 use crate::document::{Capture, Document};
 use crate::tokens;
 
@@ -33,6 +34,9 @@ pub(super) struct Grants {
     pub(super) models: Vec<String>,
     pub(super) files: BTreeMap<String, Vec<u8>>,
     pub(super) board: Arc<Board>,
+    pub(super) classifiers: Arc<Classifiers>,
+    /// Those of them that the stage may call.
+    pub(super) callable: Vec<String>,
 }
 
 /// A guest reached for something that it was not granted.
@@ -59,6 +63,7 @@ pub(super) struct State {
     /// Whose notes the stage sees: its own.
     owner: [u8; 32],
     call: Option<Call>,
+    scratch: Scratch,
     lines: Vec<Line>,
     max_memory: usize,
     memory: usize,
@@ -75,7 +80,15 @@ struct Call {
 
 impl State {
     pub(super) fn new(grants: Arc<Grants>, owner: [u8; 32], max_memory: usize) -> Self {
-        Self { grants, owner, call: None, lines: Vec::new(), max_memory, memory: 0 }
+        Self {
+            grants,
+            owner,
+            call: None,
+            scratch: Scratch::default(),
+            lines: Vec::new(),
+            max_memory,
+            memory: 0,
+        }
     }
 
     pub(super) fn begin(&mut self, document: &Document, capture: Arc<Capture>) {
@@ -187,12 +200,19 @@ impl capture::Host for State {
 }
 
 impl models::Host for State {
-    fn classify(&mut self, classifier: String, _text: String) -> wasmtime::Result<Vec<models::Label>> {
-        let stage = &self.grants.stage;
-        Err(Denied(format!(
-            "the stage `{stage}` wants the classifier `{classifier}`, and this version reads no [classifiers.NAME] tables"
-        ))
-        .into())
+    fn classify(&mut self, classifier: String, text: String) -> wasmtime::Result<Vec<models::Label>> {
+        let Grants { stage, classifiers, callable, .. } = &*self.grants;
+        let is_callable = callable.contains(&classifier);
+        let labels = is_callable.then(|| classifiers.classify(&classifier, &text, &mut self.scratch));
+        let Some(labels) = labels.flatten() else {
+            return Err(Denied(format!(
+                "the stage `{stage}` wants the classifier `{classifier}`; to grant it, write \
+                 `classifiers = [\"{classifier}\"]` into its [[stages]] table beside a \
+                 [classifiers] table with `{classifier} = {{ path = \"…\" }}`"
+            ))
+            .into());
+        };
+        Ok(labels.into_iter().map(|label| models::Label { name: label.name, score: label.score }).collect())
     }
 
     fn count_tokens(&mut self, model: String, text: String) -> wasmtime::Result<u32> {
