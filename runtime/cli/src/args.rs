@@ -39,6 +39,8 @@ pub(crate) enum Verb {
     Journal(JournalVerb),
     /// Say what the rows of runs show together: how synthetic each crawl is, and what cleaning costs as it grows
     Report(ReportArgs),
+    /// Teach a classifier what a column of rows says, such as what the stage `annotate` had a model say of a sample
+    TrainClassifier(TrainArgs),
     /// Let one plugin judge documents: JSON lines in, one JSON line each out
     Apply(ApplyArgs),
     /// Fetch the weights of an embedded model into the user's cache
@@ -248,6 +250,68 @@ pub(crate) struct ReportArgs {
     /// The last year, or year and week, of crawls that later ones are compared with; ChatGPT came at the end of 2022
     #[arg(long, value_name = "YEAR", default_value = "2022-49")]
     pub(crate) baseline: String,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct TrainArgs {
+    /// Folders of runs, or files of rows: `.jsonl`, `.jsonl.gz`, `.jsonl.zst`, `.parquet`
+    #[arg(required = true)]
+    pub(crate) rows: Vec<PathBuf>,
+    /// The column of what is to be said of a text; numbers are rounded
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) label: String,
+    /// The column of the text
+    #[arg(long, value_name = "COLUMN", default_value = "text")]
+    pub(crate) text: String,
+    /// Teach whether the value is at least so much, as the labels `hq` and `lq`, and not the value itself
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) at_least: Option<f64>,
+    /// Where to write the model: a `.bin` as fastText's own tool does; with the ending `.ftz` it is quantised
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// The share of hosts whose pages are kept from the model and show what it has learnt
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    pub(crate) held_out: f64,
+    /// Learn from texts in lower case; the stage `score` must do the same
+    #[arg(long)]
+    pub(crate) lowercase: bool,
+    /// Look at so many characters of a text, as the stage `score` must; 0 for all of them
+    #[arg(long, value_name = "CHARS", default_value_t = 0)]
+    pub(crate) max_chars: usize,
+    #[command(flatten)]
+    pub(crate) params: TrainParams,
+}
+
+/// Under the names and with the defaults of fastText's own tool, but for pairs of words, which DCLM's classifier has.
+#[derive(Debug, Arguments)]
+pub(crate) struct TrainParams {
+    /// The learning rate at the beginning
+    #[arg(long, default_value_t = 0.1)]
+    pub(crate) lr: f32,
+    /// Columns of the matrices
+    #[arg(long, default_value_t = 100)]
+    pub(crate) dim: u32,
+    /// How often each page is learnt from
+    #[arg(long, default_value_t = 5)]
+    pub(crate) epoch: u32,
+    /// A rarer word has no row of its own
+    #[arg(long, default_value_t = 1)]
+    pub(crate) min_count: u32,
+    /// The longest run of words that has a row
+    #[arg(long, default_value_t = 2)]
+    pub(crate) word_ngrams: u32,
+    /// How many rows the runs of words share
+    #[arg(long, default_value_t = 2_000_000)]
+    pub(crate) bucket: u32,
+    /// The shortest run of characters that has a row
+    #[arg(long, default_value_t = 0)]
+    pub(crate) minn: u32,
+    /// The longest; 0 for none
+    #[arg(long, default_value_t = 0)]
+    pub(crate) maxn: u32,
+    /// Another number, another order of the pages
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
 }
 
 fn named_path(text: &str) -> Result<(String, PathBuf), String> {

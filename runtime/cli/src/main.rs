@@ -13,6 +13,7 @@ mod records;
 mod report;
 mod run;
 mod sink;
+mod train;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Verb::Batch(verb) => batch::batch(verb),
         Verb::Journal(verb) => journal::journal(&verb),
         Verb::Report(args) => report::report(&args),
+        Verb::TrainClassifier(args) => train::train(&args),
         Verb::Apply(args) => apply::apply(&args),
         #[cfg(feature = "embedded")]
         Verb::Fetch(args) => run::fetch(&args),

@@ -30,3 +30,4 @@ pub mod stages;
 pub mod store;
 pub mod survey;
 pub mod tokens;
+pub mod training;
