@@ -173,6 +173,8 @@ fn fold(text: &str) -> String {
             '\u{2010}' | '\u{2011}' => folded.push('-'),
             // Soft hyphens and zero-width blanks are not to be seen, and hide a phrase from nobody.
             '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}' => {}
+            // In capitals there is one sigma, so the one at the end of words is no other letter.
+            'ς' => folded.push('σ'),
             character if character.is_ascii() => folded.push(character.to_ascii_lowercase()),
             character => folded.extend(character.to_lowercase()),
         }
