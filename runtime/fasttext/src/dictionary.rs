@@ -202,6 +202,7 @@ impl Dictionary {
         mut row: impl FnMut(u32),
     ) -> u64 {
         hashes.clear();
+        let mut marked = Vec::new();
         let mut count = 0;
         for token in tokens::tokens(text) {
             count += 1;
@@ -215,7 +216,7 @@ impl Dictionary {
             }
             hashes.push(hash);
             if 0 < info.maxn && 0 < info.bucket && token != tokens::END {
-                tokens::subwords(token, info.minn, info.maxn, |hash| {
+                tokens::subwords(token, (info.minn, info.maxn), &mut marked, |hash| {
                     if let Some(number) = self.hashed(hash % info.bucket) {
                         row(number);
                     }

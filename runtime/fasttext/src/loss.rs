@@ -7,7 +7,7 @@ use crate::matrix::Matrix;
 const SIGMOID_STEPS: usize = 512;
 const SIGMOID_MAX: f32 = 8.0;
 
-/// A label's number and the logarithm of its probability.
+/// A probability, or its logarithm where the labels are a tree, and the label's number.
 pub(crate) type Scored = (f32, u32);
 
 /// How this model scores.
@@ -65,8 +65,16 @@ impl Scorer {
         }
         for (label, &probability) in (0..).zip(room.iter()) {
             if best.threshold <= probability {
-                best.push((log(f64::from(probability)), label));
+                best.push((probability, label));
             }
+        }
+    }
+
+    /// What the official tool says instead of a score: it takes logarithms on the way.
+    pub(crate) fn probability(&self, score: f32) -> f32 {
+        match self {
+            Self::Softmax | Self::Sigmoid(_) => log(f64::from(score)).exp(),
+            Self::Tree(_) => score.exp(),
         }
     }
 }

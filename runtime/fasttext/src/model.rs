@@ -1,5 +1,6 @@
 //! A model that has been read or trained: asked by any number of threads at once.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 
 use crate::dictionary::Dictionary;
@@ -13,8 +14,12 @@ use crate::tokens;
 /// The least rows of which 256 centroids can be learnt.
 const LEAST_ROWS: usize = 256;
 
+/// Rows are looked up first and added then, so that the processor can fetch many of them at once; this many stay in its
+/// nearest cache.
+const ROWS_AT_ONCE: usize = 1024;
+
 /// A supervised model.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Model {
     pub(crate) info: Info,
     pub(crate) dictionary: Dictionary,
@@ -37,9 +42,19 @@ pub struct Prediction<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     hashes: Vec<u32>,
+    rows: Vec<u32>,
     hidden: Vec<f32>,
     products: Vec<f32>,
     best: Best,
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("info", &self.info)
+            .field("labels", &self.labels)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Model {
@@ -130,23 +145,31 @@ impl Model {
         threshold: f32,
         scratch: &'b mut Scratch,
     ) -> impl ExactSizeIterator<Item = Prediction<'a>> + use<'a, 'b> {
-        let Scratch { hashes, hidden, products, best } = scratch;
+        let Scratch { hashes, rows, hidden, products, best } = scratch;
         best.clear(k.min(self.labels.len()), threshold);
         hidden.clear();
         hidden.resize(self.info.dim as usize, 0.0);
-        let mut rows = 0_u64;
+        rows.clear();
+        let mut count = 0_u64;
+        let mut add = |rows: &mut Vec<u32>| {
+            count += rows.len() as u64;
+            rows.drain(..).for_each(|row| self.input.add_row(row, hidden));
+        };
         self.dictionary.rows(&self.info, text.as_bytes(), hashes, |row| {
-            self.input.add_row(row, hidden);
-            rows += 1;
+            rows.push(row);
+            if rows.len() == ROWS_AT_ONCE {
+                add(rows);
+            }
         });
-        if 0 < rows && 0 < k {
-            let share = (1.0 / rows as f64) as f32;
+        add(rows);
+        if 0 < count && 0 < k {
+            let share = (1.0 / count as f64) as f32;
             hidden.iter_mut().for_each(|x| *x *= share);
             self.scorer.scores((&self.output, self.labels.len()), hidden, best, products);
         }
         best.sorted().iter().map(|&(score, label)| Prediction {
             label: &self.labels[label as usize],
-            probability: score.exp(),
+            probability: self.scorer.probability(score),
         })
     }
 

@@ -29,29 +29,38 @@ fn step(hash: u32, byte: u8) -> u32 {
     (hash ^ i32::from(byte.cast_signed()).cast_unsigned()).wrapping_mul(PRIME)
 }
 
-/// The hashes of the n-grams of characters of a word between `<` and `>`.
-pub(crate) fn subwords(word: &[u8], minn: u32, maxn: u32, mut found: impl FnMut(u32)) {
-    let at = |index: usize| match index.checked_sub(1) {
-        None => Some(b'<'),
-        Some(index) if index == word.len() => Some(b'>'),
-        Some(index) => word.get(index).copied(),
-    };
-    let length = word.len() + 2;
-    let continues = |index: usize| at(index).is_some_and(|byte| byte & 0xC0 == 0x80);
-    for start in (0..length).filter(|&start| !continues(start)) {
-        let (mut hash, mut end) = (OFFSET, start);
-        for chars in 1..=maxn {
-            let Some(first) = at(end) else { break };
-            hash = step(hash, first);
-            end += 1;
-            while let Some(byte) = at(end).filter(|byte| byte & 0xC0 == 0x80) {
-                hash = step(hash, byte);
-                end += 1;
+/// The hashes of the n-grams of characters of a word between `<` and `>`. `marked` is room to work in.
+pub(crate) fn subwords(
+    word: &[u8],
+    (minn, maxn): (u32, u32),
+    marked: &mut Vec<u8>,
+    mut found: impl FnMut(u32),
+) {
+    marked.clear();
+    marked.push(b'<');
+    marked.extend_from_slice(word);
+    marked.push(b'>');
+    let continues = |byte: u8| byte & 0xC0 == 0x80;
+    for start in 0..marked.len() {
+        let Some(rest) =
+            marked.get(start..).filter(|rest| rest.first().is_some_and(|&byte| !continues(byte)))
+        else {
+            continue;
+        };
+        let (mut hash, mut chars) = (OFFSET, 0);
+        for (place, &byte) in rest.iter().enumerate() {
+            hash = step(hash, byte);
+            if rest.get(place + 1).is_some_and(|&next| continues(next)) {
+                continue;
             }
+            chars += 1;
             // The two marks alone say nothing.
-            let mark = chars == 1 && (start == 0 || end == length);
-            if minn <= chars && !mark {
+            let mark = chars == 1 && (start == 0 || place + 1 == rest.len());
+            if (minn..=maxn).contains(&chars) && !mark {
                 found(hash);
+            }
+            if maxn <= chars {
+                break;
             }
         }
     }
@@ -91,7 +100,7 @@ mod tests {
     #[track_caller]
     fn check_subwords(word: &str, minn: u32, maxn: u32, expected: &[&str]) {
         let mut found = Vec::new();
-        subwords(word.as_bytes(), minn, maxn, |hash| found.push(hash));
+        subwords(word.as_bytes(), (minn, maxn), &mut Vec::new(), |hash| found.push(hash));
         assert_eq!(found, expected.iter().map(|ngram| hash(ngram.as_bytes())).collect::<Vec<_>>());
     }
 
