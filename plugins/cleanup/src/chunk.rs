@@ -27,22 +27,28 @@ impl Skipped {
     }
 }
 
-/// Whole lines in chunks of at most `max_tokens`, as many as fit in each. `tokens` is asked once for a line.
+/// Whole lines in chunks of at most `max_tokens` and `max_lines` that are not blank, as many as fit in each. `tokens` is
+/// asked once for a line.
 pub(crate) fn split(
     lines: &[&str],
     max_tokens: u32,
+    max_lines: usize,
     mut tokens: impl FnMut(usize, &str) -> u32,
 ) -> Vec<Chunk> {
     let mut chunks: Vec<Chunk> = Vec::new();
     let mut open = 0..0;
     let mut used = 0_u32;
+    let mut written = 0;
     for (number, line) in lines.iter().enumerate() {
         let cost = tokens(number, line);
-        if max_tokens < used.saturating_add(cost) {
+        let here = usize::from(!line.trim().is_empty());
+        if max_tokens < used.saturating_add(cost) || max_lines < written + here {
             close(&mut chunks, open, lines);
             open = number..number;
             used = 0;
+            written = 0;
         }
+        written += here;
         if max_tokens < cost {
             chunks.push(Chunk { lines: number..number + 1, skipped: Some(Skipped::LineTooLong) });
             open = number + 1..number + 1;
@@ -63,6 +69,13 @@ fn close(chunks: &mut Vec<Chunk>, open: Range<usize>, lines: &[&str]) {
     chunks.push(Chunk { lines: open, skipped: blank.then_some(Skipped::Blank) });
 }
 
+/// What is skipped is asked about after all, as ProX's own code does.
+pub(crate) fn ask_all(chunks: &mut [Chunk]) {
+    for chunk in chunks {
+        chunk.skipped = None;
+    }
+}
+
 /// Leaves at most `max` chunks to ask about.
 pub(crate) fn limit(chunks: &mut [Chunk], max: usize) {
     for chunk in chunks.iter_mut().filter(|chunk| chunk.skipped.is_none()).skip(max) {
@@ -78,7 +91,9 @@ mod tests {
     #[track_caller]
     fn check(text: &str, max_tokens: u32, chunks: &str) {
         let lines: Vec<_> = text.split('\n').collect();
-        let split = split(&lines, max_tokens, |_, line| line.split_whitespace().count().try_into().unwrap());
+        let split = split(&lines, max_tokens, usize::MAX, |_, line| {
+            line.split_whitespace().count().try_into().unwrap()
+        });
         let shown: Vec<_> = split
             .iter()
             .map(|chunk| {
@@ -107,6 +122,13 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_has_no_more_lines_than_a_small_model_can_follow() {
+        let chunks = split(&["a", "", "b", "c", "d", ""], 9, 2, |_, _| 1);
+        let lines: Vec<_> = chunks.into_iter().map(|chunk| chunk.lines).collect();
+        assert_eq!(lines, [0..3, 3..6]);
+    }
+
+    #[test]
     fn nobody_is_asked_about_blank_lines() {
         check("", 3, "!");
         check(" \n\n", 3, "! //");
@@ -114,7 +136,8 @@ mod tests {
 
     #[test]
     fn chunks_past_the_limit_stay_as_they_are() {
-        let mut chunks = split(&["a b", "c d", "e f g h", "i j"], 3, |_, line| line.len().div_ceil(2) as u32);
+        let mut chunks =
+            split(&["a b", "c d", "e f g h", "i j"], 3, 9, |_, line| line.len().div_ceil(2) as u32);
         limit(&mut chunks, 1);
         let skipped: Vec<_> = chunks.iter().map(|chunk| chunk.skipped).collect();
         let late = Some(Skipped::TooManyChunks);

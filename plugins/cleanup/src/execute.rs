@@ -22,6 +22,8 @@ pub struct Caps {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     Applied,
+    /// A call that asks for no change.
+    Kept,
     /// The range began in the chunk and ended past it; the part inside was applied.
     Clamped,
     /// The string to replace is not in the chunk.
@@ -41,6 +43,7 @@ impl Fate {
     pub fn word(self) -> &'static str {
         match self {
             Self::Applied => "applied",
+            Self::Kept => "kept",
             Self::Clamped => "clamped",
             Self::Absent => "absent",
             Self::OutOfRange => "out_of_range",
@@ -54,10 +57,12 @@ impl Fate {
 
     /// Whether it says that the model lost its way. A string that is not there and a call that the caps refuse change
     /// nothing and are no reason to distrust the rest.
-    fn is_error(self) -> bool {
+    pub fn is_error(self) -> bool {
         match self {
             Self::Clamped | Self::OutOfRange | Self::Unknown | Self::Unparsable => true,
-            Self::Applied | Self::Absent | Self::Refused | Self::Ignored | Self::Withdrawn => false,
+            Self::Applied | Self::Kept | Self::Absent | Self::Refused | Self::Ignored | Self::Withdrawn => {
+                false
+            }
         }
     }
 }
@@ -126,7 +131,9 @@ struct Page {
 impl Page {
     fn apply(&mut self, call: &Call, caps: &Caps) -> Fate {
         match call {
-            Call::Keep => Fate::Applied,
+            Call::Keep => Fate::Kept,
+            // Rules for a site say what other pages have too, and this program was written for one.
+            Call::Matching { .. } => Fate::Refused,
             Call::DropDoc => {
                 if caps.drop_doc {
                     Fate::Applied
@@ -223,7 +230,8 @@ mod tests {
         );
         check("remove_lines(10,12)\nremove_lines(11,13)", "footer", &["applied"; 2]);
         check("remove_lines(all=True)", "", &["applied"]);
-        check("keep_chunk()", ALL, &["applied"]);
+        check("keep_chunk()", ALL, &["kept"]);
+        check("remove_line('menu')", ALL, &["refused"]);
         check("", ALL, &[]);
     }
 
@@ -262,7 +270,7 @@ mod tests {
         );
         check("remove_lines(10,10)\nnonsense()\nremove_lines(", ALL, &["withdrawn", "unknown", "unparsable"]);
         check("drop_doc()\nnonsense()\nnonsense()", ALL, &["withdrawn", "unknown", "unknown"]);
-        check("Sure.\nHere.\nThere.\nkeep_chunk()", ALL, &["ignored", "ignored", "ignored", "applied"]);
+        check("Sure.\nHere.\nThere.\nkeep_chunk()", ALL, &["ignored", "ignored", "ignored", "kept"]);
         assert!(!execute(&LINES, 10, "drop_doc()\nno()\nno()", &CAPS).drop_doc);
     }
 

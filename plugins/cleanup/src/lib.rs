@@ -6,20 +6,27 @@
 
 mod ask;
 mod chunk;
+mod document;
 pub mod execute;
+mod labels;
 pub mod program;
 pub mod prox;
+mod record;
 mod settings;
+mod shape;
+mod site;
 
-use palimpsest_plugin::{
-    Column, Draft, Failure, Finish, Kind, Outcome, Page, Reply, Stage, column, register,
-};
+use palimpsest_plugin::{Column, Failure, Finish, Outcome, Page, Reply, Stage, register};
 
 pub use ask::Format;
-use chunk::Chunk;
+use chunk::{Chunk, Skipped};
+use document::Decision;
 use execute::{Edited, execute};
 use prox::{share, words};
-pub use settings::{Executor, Settings};
+use record::{Record, Scope};
+pub use settings::{Level, Mode, Settings};
+pub use shape::Constraint;
+pub use site::SiteSettings;
 
 /// The host takes 256 prompts in one round of asking.
 const MAX_CHUNKS: usize = 256;
@@ -45,40 +52,28 @@ impl Stage for Cleanup {
     }
 
     fn columns(&self) -> Vec<Column> {
-        vec![
-            column("cleanup_template", Kind::Text),
-            column("cleanup_programs", Kind::Texts),
-            column("cleanup_calls", Kind::Texts),
-            column("cleanup_removed", Kind::Number),
-        ]
+        record::columns()
     }
 
     async fn process(&self, page: &Page<'_>) -> Result<Outcome, String> {
-        let settings = &self.settings;
-        let lines: Vec<&str> = page.text().split('\n').collect();
-        let mut chunks = chunk::split(&lines, settings.max_chunk_tokens, |number, line| {
-            let shown = settings.format.line(number, line) + "\n";
-            page.count_tokens(&settings.model, &shown)
-        });
-        chunk::limit(&mut chunks, settings.max_chunks);
-        let asked = chunks.iter().filter(|chunk| chunk.skipped.is_none());
-        let prompts = asked.map(|chunk| self.prompt(page, &lines, chunk)).collect();
-        let mut replies = page.ask_all(prompts).await.into_iter();
-        let answers: Vec<_> = chunks
-            .into_iter()
-            .map(|chunk| {
-                let answer = match chunk.skipped {
-                    Some(skipped) => Err(skipped.word()),
-                    None => answer(replies.next()),
-                };
-                Answer { chunk, answer }
-            })
-            .collect();
-        let cleaned = match settings.executor {
-            Executor::Checked => self.run_checked(&lines, &answers),
-            Executor::Prox => self.run_prox(page.text(), &answers),
+        let mut record = Record::default();
+        if self.settings.level != Level::Chunk && !page.text().trim().is_empty() {
+            // Alone, and before all else: a page that is dropped costs this one question.
+            let decision = self.decide(page).await;
+            record.templates.push(document::template(&self.settings));
+            if decision == Ok(Decision::Drop) {
+                return Ok(Outcome::drop(Dropped::DropDoc.reason()));
+            }
+            record.document = Some(decision.map_or_else(|word| word, Decision::word));
+        }
+        let text = match self.settings.level {
+            Level::Document => Ok(page.text().to_owned()),
+            Level::Chunk | Level::Both => self.clean(page, &mut record).await,
         };
-        Ok(cleaned.outcome(page.text(), &answers, settings.format.template()))
+        Ok(match text {
+            Ok(text) => record.outcome(page.text(), text),
+            Err(dropped) => Outcome::drop(dropped.reason()),
+        })
     }
 }
 
@@ -96,7 +91,7 @@ impl Answer {
 }
 
 /// A reply that was cut off is a program all the same: its last call is unfinished, and so unparsable.
-fn answer(reply: Option<Result<Reply, Failure>>) -> Result<String, &'static str> {
+pub(crate) fn answer(reply: Option<Result<Reply, Failure>>) -> Result<String, &'static str> {
     match reply {
         Some(Ok(Reply { finish: Finish::Filtered, .. })) => Err("filtered"),
         Some(Ok(reply)) if reply.text.trim().is_empty() => Err("empty_reply"),
@@ -111,16 +106,9 @@ fn answer(reply: Option<Result<Reply, Failure>>) -> Result<String, &'static str>
     }
 }
 
-/// A document after its programs.
-struct Cleaned {
-    /// None: the document ends here, for this reason.
-    text: Result<String, Dropped>,
-    calls: Vec<String>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dropped {
-    /// Every chunk's program asked for it.
+    /// The document's decision, or every chunk's program.
     DropDoc,
     /// Too small a share of the page is left.
     CleanedAway,
@@ -141,43 +129,80 @@ impl Dropped {
     }
 }
 
-impl Cleaned {
-    fn outcome(self, before: &str, answers: &[Answer], template: &str) -> Outcome {
-        let text = match self.text {
-            Ok(text) => text,
-            Err(dropped) => return Outcome::drop(dropped.reason()),
-        };
-        let programs: Vec<String> =
-            answers.iter().filter_map(|answer| answer.answer.as_ref().ok()).cloned().collect();
-        let (kept, all) = (text.chars().count(), before.chars().count());
-        // The prox executor may make a text longer; nothing has been removed then.
-        let removed = share(all.saturating_sub(kept), all);
-        let draft = if text == before { Draft::new() } else { Draft::new().text(text) };
-        Outcome::keep(
-            draft
-                .with("cleanup_template", template)
-                .with("cleanup_programs", programs)
-                .with("cleanup_calls", self.calls)
-                .with("cleanup_removed", removed),
-        )
-    }
-}
-
 impl Cleanup {
-    fn prompt(&self, page: &Page<'_>, lines: &[&str], chunk: &Chunk) -> palimpsest_plugin::Prompt {
-        let Settings { model, format, system, max_tokens, .. } = &self.settings;
-        let shown: Vec<_> = (chunk.lines.start..)
-            .zip(slice(lines, chunk))
-            .map(|(number, line)| format.line(number, line))
+    async fn decide(&self, page: &Page<'_>) -> Result<Decision, &'static str> {
+        let reply = page.ask(document::question(&self.settings, page)).await;
+        answer(Some(reply)).map(|reply| document::decide(self.settings.mode, &reply))
+    }
+
+    /// By the site's program where there is one that holds, by programs of the page's own elsewhere.
+    async fn clean(&self, page: &Page<'_>, record: &mut Record) -> Result<String, Dropped> {
+        if let Some(site) = &self.settings.site
+            && !page.text().trim().is_empty()
+        {
+            let cleaned = match site::know(&self.settings, site, page) {
+                Ok(known) => known.clean(&self.settings, site, page).await,
+                Err(fallback) => Err(fallback),
+            };
+            match cleaned {
+                Ok(cleaned) => {
+                    record.scope = Scope::Site;
+                    record.site = Some(cleaned.digest);
+                    record.templates.push(site::template(&self.settings));
+                    record.programs = cleaned.programs;
+                    cleaned.calls.into_iter().for_each(|(call, fate)| record.call(call, fate.word()));
+                    return self.worth_keeping(page.text(), cleaned.text);
+                }
+                Err(fallback) => record.call("site".to_owned(), fallback),
+            }
+        }
+        self.clean_by_chunks(page, record).await
+    }
+
+    async fn clean_by_chunks(&self, page: &Page<'_>, record: &mut Record) -> Result<String, Dropped> {
+        let lines: Vec<&str> = page.text().split('\n').collect();
+        let answers = self.ask(page, &lines).await;
+        record.templates.push(ask::template(&self.settings));
+        record.programs.extend(answers.iter().filter_map(|answer| answer.answer.clone().ok()));
+        if answers.iter().any(|answer| answer.chunk.skipped.is_none()) {
+            record.scope = Scope::Page;
+        }
+        match self.settings.mode {
+            Mode::Normal => self.run(&lines, &answers, record),
+            Mode::Reference => self.run_reference(page.text(), &answers, record),
+        }
+    }
+
+    async fn ask(&self, page: &Page<'_>, lines: &[&str]) -> Vec<Answer> {
+        let settings = &self.settings;
+        let max_lines = if settings.format == Format::Labels { labels::MAX_LINES } else { usize::MAX };
+        let mut chunks = chunk::split(lines, settings.max_chunk_tokens, max_lines, |number, line| {
+            page.count_tokens(&settings.model, &(ask::line(settings.format, number, line) + "\n"))
+        });
+        if settings.mode == Mode::Reference && !page.text().trim().is_empty() {
+            chunk::ask_all(&mut chunks);
+        }
+        chunk::limit(&mut chunks, settings.max_chunks);
+        let asked = chunks.iter().filter(|chunk| chunk.skipped.is_none());
+        let prompts = asked
+            .map(|chunk| ask::chunk(settings, &page.document().id, chunk.lines.start, slice(lines, chunk)))
             .collect();
-        let mut prompt = format.prompt(model, &page.document().id, &shown, *max_tokens);
-        prompt.system.clone_from(system);
-        prompt
+        let mut replies = page.ask_all(prompts).await.into_iter();
+        let mut answers = Vec::with_capacity(chunks.len());
+        for chunk in chunks {
+            let answer = match chunk.skipped {
+                Some(skipped) => Err(skipped.word()),
+                None => answer(replies.next()).map(|reply| {
+                    ask::program(settings.format, chunk.lines.start, slice(lines, &chunk), reply)
+                }),
+            };
+            answers.push(Answer { chunk, answer });
+        }
+        answers
     }
 
     /// Each program on its own chunk.
-    fn run_checked(&self, lines: &[&str], answers: &[Answer]) -> Cleaned {
-        let mut calls = Vec::new();
+    fn run(&self, lines: &[&str], answers: &[Answer], record: &mut Record) -> Result<String, Dropped> {
         let mut left = Vec::new();
         let (mut dropping, mut judged) = (0, 0);
         for answer in answers {
@@ -185,8 +210,8 @@ impl Cleanup {
             let edited = match &answer.answer {
                 Ok(program) => execute(part, answer.chunk.lines.start, program, &self.settings.caps()),
                 Err(word) => {
-                    if *word != chunk::Skipped::Blank.word() {
-                        calls.push(format!("{}: {word}", answer.name()));
+                    if *word != Skipped::Blank.word() {
+                        record.call(answer.name(), word);
                         judged += 1;
                     }
                     Edited::untouched(part)
@@ -194,19 +219,17 @@ impl Cleanup {
             };
             judged += usize::from(answer.answer.is_ok());
             dropping += usize::from(edited.drop_doc);
-            calls.extend(edited.calls.iter().map(|(call, fate)| format!("{call}: {}", fate.word())));
+            edited.calls.into_iter().for_each(|(call, fate)| record.call(call, fate.word()));
             if edited.fell_back {
-                calls.push(format!("{}: fell_back", answer.name()));
+                record.call(answer.name(), "fell_back");
             }
             left.extend(edited.lines);
         }
         // One chunk sees a part of the page; only all of them together may say that nothing of it is worth keeping.
-        let text = if 0 < dropping && dropping == judged {
-            Err(Dropped::DropDoc)
-        } else {
-            self.worth_keeping(&lines.join("\n"), left.join("\n"))
-        };
-        Cleaned { text, calls }
+        if 0 < dropping && dropping == judged {
+            return Err(Dropped::DropDoc);
+        }
+        self.worth_keeping(&lines.join("\n"), left.join("\n"))
     }
 
     /// A page that no call changed passes, however short it is: that is for other stages to judge.
@@ -226,15 +249,16 @@ impl Cleanup {
     }
 
     /// All programs as one, on the whole document.
-    fn run_prox(&self, text: &str, answers: &[Answer]) -> Cleaned {
+    fn run_reference(&self, text: &str, answers: &[Answer], record: &mut Record) -> Result<String, Dropped> {
         let programs: Vec<&str> = answers.iter().filter_map(|answer| answer.answer.as_deref().ok()).collect();
         let executed = prox::execute(text, &programs.join("\n"), &self.settings.thresholds());
-        let failed = answers.iter().filter_map(|answer| {
-            answer.answer.as_ref().err().map(|word| format!("{}: {word}", answer.name()))
-        });
-        let calls =
-            executed.calls.iter().map(|(call, word)| format!("{call}: {word}")).chain(failed).collect();
-        Cleaned { text: executed.text.ok_or(Dropped::Prox), calls }
+        executed.calls.into_iter().for_each(|(call, word)| record.call(call, word));
+        for answer in answers {
+            if let Err(word) = &answer.answer {
+                record.call(answer.name(), word);
+            }
+        }
+        executed.text.ok_or(Dropped::Prox)
     }
 }
 
@@ -244,6 +268,8 @@ fn slice<'a>(lines: &'a [&'a str], chunk: &Chunk) -> &'a [&'a str] {
 
 register!(Cleanup);
 
+#[cfg(test)]
+mod defects;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! and in either order, strings with and without escapes. All of these are read. What is no call is kept as an item
 //! of its own, so that nothing that a model said goes uncounted.
 
+mod json;
+
 use std::fmt;
 
 /// A program longer than this is no program: the longest that the published refiners may write has 256 tokens.
@@ -40,6 +42,40 @@ pub enum Call {
     },
     Keep,
     DropDoc,
+    /// What a program for a whole site does to the lines that fit a pattern.
+    Matching {
+        verb: Verb,
+        text: Quoted,
+    },
+}
+
+/// What becomes of a line that fits a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// The line goes.
+    Line,
+    /// Its beginning goes.
+    Prefix,
+    /// The first such line goes, with all before it.
+    Before,
+    /// The first such line goes, with all after it.
+    After,
+}
+
+impl Verb {
+    /// The call's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Line => "remove_line",
+            Self::Prefix => "remove_prefix",
+            Self::Before => "remove_before",
+            Self::After => "remove_after",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Line, Self::Prefix, Self::Before, Self::After].into_iter().find(|verb| verb.name() == name)
+    }
 }
 
 /// A string of a program. The refiners were trained on strings without escapes, other models write them with: which of
@@ -58,6 +94,7 @@ impl fmt::Display for Call {
             Self::Normalize { source, target } => write!(f, "normalize({:?},{:?})", source.text, target.text),
             Self::Keep => f.write_str("keep_chunk()"),
             Self::DropDoc => f.write_str("drop_doc()"),
+            Self::Matching { verb, text } => write!(f, "{}({:?})", verb.name(), text.text),
         }
     }
 }
@@ -69,6 +106,10 @@ pub fn parse(program: &str) -> Vec<Item> {
     let bounded = answer.get(..answer.floor_char_boundary(MAX_PROGRAM_BYTES)).unwrap_or_default();
     if bounded.len() < answer.len() {
         items.push(Item::Unparsable("a program of too many bytes".to_owned()));
+    }
+    if json::is_json(bounded) {
+        items.extend(json::parse(bounded));
+        return items;
     }
     for line in bounded.lines() {
         parse_line(line, &mut items);
@@ -123,8 +164,20 @@ fn parse_line(line: &str, items: &mut Vec<Item>) {
     }
 }
 
-const KNOWN: [&str; 7] =
-    ["remove_lines", "normalize", "keep_chunk", "keep_all", "keep_doc", "untouch_doc", "drop_doc"];
+const KNOWN: [&str; 12] = [
+    "remove_lines",
+    "normalize",
+    "keep_chunk",
+    "keep_all",
+    "keep_doc",
+    "untouch_doc",
+    "drop_doc",
+    "keep_site",
+    "remove_line",
+    "remove_prefix",
+    "remove_before",
+    "remove_after",
+];
 
 /// Enough of a line to know it again in a report.
 fn excerpt(text: &str) -> String {
@@ -261,7 +314,13 @@ fn call(name: &str, arguments: &[Argument<'_>]) -> Option<Call> {
             (arguments.len() <= 2).then_some(Call::Normalize { source, target })
         }
         "drop_doc" => arguments.is_empty().then_some(Call::DropDoc),
-        _ => arguments.is_empty().then_some(Call::Keep),
+        _ => match Verb::named(name) {
+            Some(verb) => {
+                let text = pick(arguments, &["text", "pattern"], 0)?.string()?;
+                (arguments.len() == 1).then_some(Call::Matching { verb, text })
+            }
+            None => arguments.is_empty().then_some(Call::Keep),
+        },
     }
 }
 
@@ -301,105 +360,4 @@ impl Argument<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What the program says, an item a line: calls as calls, the rest behind a mark.
-    #[track_caller]
-    fn check(program: &str, items: &[&str]) {
-        let said: Vec<String> = parse(program)
-            .into_iter()
-            .map(|item| match item {
-                Item::Call(call) => call.to_string(),
-                Item::Unknown(text) => format!("? {text}"),
-                Item::Unparsable(text) => format!("! {text}"),
-                Item::Prose(text) => format!("~ {text}"),
-            })
-            .collect();
-        assert_eq!(said, items, "{program}");
-    }
-
-    #[test]
-    fn arguments_by_name_by_place_and_in_any_order() {
-        check("remove_lines(line_start=3, line_end=5)", &["remove_lines(3,5)"]);
-        check("remove_lines(line_end=5, line_start=3)", &["remove_lines(3,5)"]);
-        check("remove_lines(start=3,end=5)", &["remove_lines(3,5)"]);
-        check("remove_lines(3, 5)", &["remove_lines(3,5)"]);
-        check("remove_lines(3, line_end=5)", &["remove_lines(3,5)"]);
-        check("remove_lines ( line_start = 3 , line_end = 5 )", &["remove_lines(3,5)"]);
-        check("remove_lines(\"3\", '5')", &["remove_lines(3,5)"]);
-        check("remove_lines(003, 005)", &["remove_lines(3,5)"]);
-        check("remove_lines(-1, 5)", &["remove_lines(-1,5)"]);
-        check("remove_lines(all=True)", &["remove_lines(all)"]);
-        check("normalize(source_str=\"a\", target_str=\"b\")", &["normalize(\"a\",\"b\")"]);
-        check("normalize(target_str='b', source_str='a')", &["normalize(\"a\",\"b\")"]);
-        check("normalize('a')", &["normalize(\"a\",\"\")"]);
-        check("normalize('a', 'b')", &["normalize(\"a\",\"b\")"]);
-    }
-
-    #[test]
-    fn strings_hold_what_ended_them_in_other_parsers() {
-        check("normalize(source_str=\"a, b\", target_str=\"\")", &["normalize(\"a, b\",\"\")"]);
-        check("normalize(source_str=\"u?a=1&b=2\")", &["normalize(\"u?a=1&b=2\",\"\")"]);
-        check("normalize(source_str=\"(c) X\")", &["normalize(\"(c) X\",\"\")"]);
-        check("normalize(source_str=\"say \"hi\" now\")", &["normalize(\"say \\\"hi\\\" now\",\"\")"]);
-        check("normalize('it's', 'it')", &["normalize(\"it's\",\"it\")"]);
-        check(r#"normalize("a\"b")"#, &[r#"normalize("a\"b","")"#]);
-        check(r#"normalize("a\nb\tc\\d")"#, &[r#"normalize("a\nb\tc\\d","")"#]);
-        check(r#"normalize("\u00e9t\u00e9\uzz")"#, &[r#"normalize("été\\uzz","")"#]);
-        check(r#"normalize("C:\dir")"#, &[r#"normalize("C:\\dir","")"#]);
-        check("normalize(source_str=\"# 1\")", &["normalize(\"# 1\",\"\")"]);
-        let [Item::Call(Call::Normalize { source, .. })] = &parse(r#"normalize("C:\new")"#)[..] else {
-            panic!("one call")
-        };
-        assert_eq!((source.text.as_str(), source.raw.as_str()), ("C:\new", "C:\\new"));
-    }
-
-    #[test]
-    fn programs_in_any_hand() {
-        check("```python\nkeep_chunk()\n```", &["keep_chunk()"]);
-        check("`drop_doc()`", &["drop_doc()"]);
-        check("    remove_lines(1,2)\r\n\tkeep_chunk()", &["remove_lines(1,2)", "keep_chunk()"]);
-        check(
-            "remove_lines(1,2) remove_lines(4,4); keep_all()",
-            &["remove_lines(1,2)", "remove_lines(4,4)", "keep_chunk()"],
-        );
-        check(
-            "1. remove_lines(1,2)\n- keep_doc()\n* untouch_doc()",
-            &["remove_lines(1,2)", "keep_chunk()", "keep_chunk()"],
-        );
-        check("keep_doc() # do not drop_doc()", &["keep_chunk()"]);
-        check("# drop_doc()\n// drop_doc()", &[]);
-        check("<think>\ndrop_doc()\n</think>\nkeep_chunk()", &["keep_chunk()"]);
-        check("<think> drop_doc()", &[]);
-        check("", &[]);
-    }
-
-    #[test]
-    fn what_is_no_call_is_an_item_all_the_same() {
-        check("Sure, here it is:\nkeep_chunk()", &["~ Sure, here it is:", "keep_chunk()"]);
-        check("I would not say drop_doc()", &["~ I would not say drop_doc()"]);
-        check("delete_page(1)", &["? delete_page(1)"]);
-        check("remove_lines", &["! remove_lines"]);
-        check("remove_lines(line_start=5)", &["! remove_lines(line_start=5)"]);
-        check("remove_lines(a, b)", &["! remove_lines(a, b)"]);
-        check("remove_lines(1, 2, 3)", &["! remove_lines(1, 2, 3)"]);
-        check("remove_lines(line_start=1, line_e", &["! remove_lines(line_start=1, line_e"]);
-        check("normalize(source_str=\"never closed", &["! normalize(source_str=\"never closed"]);
-        check(
-            "normalize(source_str=\"a\" target_str=\"b\")",
-            &["normalize(\"a\\\" target_str=\\\"b\",\"\")"],
-        );
-        check("normalize(source_str=a)", &["! normalize(source_str=a)"]);
-        check("drop_doc(now)", &["! drop_doc(now)"]);
-        check("remove_lines(1,)", &["! remove_lines(1,)"]);
-        check("remove_lines(99999999999999999999, 1)", &["remove_lines(9223372036854775807,1)"]);
-    }
-
-    #[test]
-    fn a_program_without_end_is_cut() {
-        assert_eq!(parse(&"keep_chunk()\n".repeat(2000)).len(), MAX_ITEMS + 1);
-        let long = parse(&"é".repeat(MAX_PROGRAM_BYTES));
-        assert!(matches!(&long[..], [Item::Unparsable(_), Item::Prose(_)]), "{long:?}");
-    }
-}
+mod tests;

@@ -25,6 +25,10 @@ pub struct Thresholds {
 const MAX_GROWTH: usize = 4;
 const MAX_GROWTH_BYTES: usize = 64 << 10;
 
+/// Bytes that a program's calls may read, all together. Each replacement reads the whole text, and the programs of a book
+/// may have a hundred thousand; honest ones have four.
+const MAX_READ_BYTES: usize = 1 << 30;
+
 /// What a program made of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executed {
@@ -45,6 +49,7 @@ pub fn execute(document: &str, program: &str, thresholds: &Thresholds) -> Execut
     let mut removed_all = false;
     let mut errors = 0;
     let mut calls = Vec::new();
+    let mut read = 0_usize;
     for line in program.trim_matches(' ').split('\n') {
         let before = errors;
         if line.starts_with("remove_lines") {
@@ -55,7 +60,10 @@ pub fn execute(document: &str, program: &str, thresholds: &Thresholds) -> Execut
             }
         } else if line.starts_with("normalize") {
             if let Some((source, target)) = replacement(line, &mut errors) {
-                if most < text.len() + text.matches(&source).count().saturating_mul(target.len()) {
+                read = read.saturating_add(text.len());
+                if MAX_READ_BYTES < read
+                    || most < text.len() + text.matches(&source).count().saturating_mul(target.len())
+                {
                     calls.push((line.to_owned(), "refused"));
                     continue;
                 }
@@ -69,7 +77,7 @@ pub fn execute(document: &str, program: &str, thresholds: &Thresholds) -> Execut
     }
     let lines = text.split('\n').count();
     let mut gone = vec![removed_all; lines];
-    for range in &removed {
+    for range in &merged(removed.clone()) {
         // A number below zero is before the first line.
         let place = |number: i64| usize::try_from(number).unwrap_or(0).min(lines);
         let (start, end) = (place(*range.start()), place(range.end().saturating_add(1)));
@@ -175,16 +183,24 @@ fn replacement(line: &str, errors: &mut usize) -> Option<(String, String)> {
 }
 
 /// How many ranges, neighbours taken together, reach past the last line.
-fn overruns(mut ranges: Vec<RangeInclusive<i64>>, lines: i64) -> usize {
+fn overruns(ranges: Vec<RangeInclusive<i64>>, lines: i64) -> usize {
+    merged(ranges).iter().filter(|range| lines <= *range.start() || lines <= *range.end()).count()
+}
+
+/// The same lines in as few ranges as possible, so that each line is visited once. A range that ends before it starts
+/// is no line, and still one that the original counts.
+fn merged(mut ranges: Vec<RangeInclusive<i64>>) -> Vec<RangeInclusive<i64>> {
     ranges.sort_by_key(|range| *range.start());
-    let mut merged: Vec<(i64, i64)> = Vec::new();
+    let mut merged: Vec<RangeInclusive<i64>> = Vec::new();
     for range in ranges {
         match merged.last_mut() {
-            Some((_, end)) if *range.start() <= end.saturating_add(1) => *end = (*end).max(*range.end()),
-            _ => merged.push(range.into_inner()),
+            Some(last) if *range.start() <= last.end().saturating_add(1) => {
+                *last = *last.start()..=(*last.end()).max(*range.end());
+            }
+            _ => merged.push(range),
         }
     }
-    merged.iter().filter(|(start, end)| lines <= *start || lines <= *end).count()
+    merged
 }
 
 #[cfg(test)]

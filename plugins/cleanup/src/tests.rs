@@ -100,7 +100,7 @@ fn a_chunk_without_a_usable_reply_stays_and_says_why() {
 fn all_chunks_together_may_drop_the_page() {
     let (yes, no) = (|| reply("drop_doc()"), || reply("keep_chunk()"));
     check(&two_chunks(), &[yes(), yes()], "cleanup_drop_doc", &[]);
-    check(&two_chunks(), &[yes(), no()], PAGE, &["drop_doc(): applied", "keep_chunk(): applied"]);
+    check(&two_chunks(), &[yes(), no()], PAGE, &["drop_doc(): applied", "keep_chunk(): kept"]);
     let failed = Err(Failure::OverBudget);
     check(&two_chunks(), &[yes(), failed], PAGE, &["drop_doc(): applied", "chunk(3,4): over_budget"]);
     let never = stage(r#"{ "model": "m", "drop_doc": false }"#);
@@ -126,9 +126,10 @@ fn a_short_page_that_nobody_changed_passes() {
 }
 
 #[test]
-fn the_prox_executor_runs_one_program_for_the_page() {
-    let prox =
-        stage(r#"{ "model": "m", "executor": "prox", "format": "prox-chunk", "max_chunk_tokens": 22 }"#);
+fn the_reference_runs_one_program_for_the_page() {
+    let prox = stage(
+        r#"{ "model": "m", "mode": "reference", "format": "prox", "system": "", "max_chunk_tokens": 22 }"#,
+    );
     let replies = [reply("remove_lines(line_start=3, line_end=3)"), reply("keep_chunk()")];
     let left = PAGE.replace("Share this\n", "");
     let calls = ["remove_lines(line_start=3, line_end=3): applied", "keep_chunk(): ignored"];
@@ -143,6 +144,16 @@ fn settings_that_cannot_work_are_refused() {
         r#"{ "model": "m", "max_errors": 0 }"#,
         r#"{ "model": "m", "drop_ratio": 1.5 }"#,
         r#"{ "model": "m", "max_tokens": 0 }"#,
+        r#"{ "model": "m", "format": "prox" }"#,
+        r#"{ "model": "m", "doc_model": "d" }"#,
+        r#"{ "model": "m", "mode": "reference", "shape": "json" }"#,
+        r#"{ "model": "m", "format": "labels", "shape": "json" }"#,
+        r#"{ "model": "m", "mode": "reference", "site": {} }"#,
+        r#"{ "model": "m", "level": "document", "site": {} }"#,
+        r#"{ "model": "m", "site": { "pages": 1 } }"#,
+        r#"{ "model": "m", "site": { "held_out": 0 } }"#,
+        r#"{ "model": "m", "site": { "pages": 60, "held_out": 5 } }"#,
+        r#"{ "model": "m", "site": { "max_own": -0.1 } }"#,
     ] {
         let settings: Settings = serde_json::from_str(settings).unwrap();
         Cleanup::configure(settings).unwrap_err();

@@ -1,0 +1,278 @@
+//! A site's program: rules that take lines away, what they do to a page, and whether they do it well on pages that their
+//! writer has not seen. Values in, values out; knows neither models nor boards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pattern::Pattern;
+use super::sample::Seen;
+use crate::program::Verb;
+
+/// One thing that a program does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub verb: Verb,
+    pub pattern: Pattern,
+}
+
+/// What becomes of a line, and by which rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    Stays,
+    Goes(usize),
+    /// Its beginning goes.
+    Loses(usize),
+}
+
+/// Runs the rules on the lines of a page. Whole lines are looked up, all else is read once for each rule with a star.
+pub(super) fn run(rules: &[Rule], lines: &[Seen]) -> Vec<Cut> {
+    let mut cuts = vec![Cut::Stays; lines.len()];
+    let first = |pattern: &Pattern| {
+        lines.iter().position(|line| line.mask.as_deref().is_some_and(|mask| pattern.fits(mask)))
+    };
+    let mut whole = BTreeMap::new();
+    let mut starred = Vec::new();
+    for (number, rule) in rules.iter().enumerate() {
+        let range = match (rule.verb, rule.pattern.only()) {
+            (Verb::Before, _) => first(&rule.pattern).map(|end| 0..end + 1),
+            (Verb::After, _) => first(&rule.pattern).map(|start| start..lines.len()),
+            (Verb::Line, Some(mask)) => {
+                whole.entry(mask).or_insert(number);
+                None
+            }
+            (Verb::Line, None) | (Verb::Prefix, _) => {
+                starred.push((number, rule));
+                None
+            }
+        };
+        let range = cuts.get_mut(range.unwrap_or_default()).unwrap_or_default();
+        range.iter_mut().filter(|cut| **cut == Cut::Stays).for_each(|cut| *cut = Cut::Goes(number));
+    }
+    for (cut, line) in cuts.iter_mut().zip(lines).filter(|(cut, _)| **cut == Cut::Stays) {
+        let Some(mask) = line.mask.as_deref() else { continue };
+        let fits = |rule: &Rule| match rule.verb {
+            Verb::Prefix => rule.pattern.end_in(mask).is_some(),
+            Verb::Line | Verb::Before | Verb::After => rule.pattern.fits(mask),
+        };
+        if let Some(number) = whole.get(mask) {
+            *cut = Cut::Goes(*number);
+        } else if let Some((number, rule)) = starred.iter().find(|(_, rule)| fits(rule)) {
+            *cut = if rule.verb == Verb::Prefix { Cut::Loses(*number) } else { Cut::Goes(*number) };
+        }
+    }
+    cuts
+}
+
+/// How much a program may take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Limits {
+    /// Of a page's characters.
+    pub removed: f64,
+    /// Of the characters of lines that no other page has.
+    pub own: f64,
+}
+
+/// Why a program is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    RemovesNothing,
+    RemovesTooMuch,
+    /// It takes what only this page has.
+    RemovesText,
+}
+
+impl Fault {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::RemovesNothing => "removes_nothing",
+            Self::RemovesTooMuch => "removes_too_much",
+            Self::RemovesText => "removes_text",
+        }
+    }
+}
+
+/// What is known of a site: the lines of some of its pages, and which of them recur.
+#[derive(Debug)]
+pub(super) struct Site {
+    pages: Vec<Vec<Seen>>,
+    recurring: BTreeSet<String>,
+}
+
+impl Site {
+    pub(super) fn new(pages: Vec<Vec<Seen>>) -> Self {
+        let (mut once, mut recurring) = (BTreeSet::new(), BTreeSet::new());
+        for page in &pages {
+            let masks: BTreeSet<&String> = page.iter().filter_map(|line| line.mask.as_ref()).collect();
+            for mask in masks {
+                if !once.insert(mask.clone()) {
+                    recurring.insert(mask.clone());
+                }
+            }
+        }
+        Self { pages, recurring }
+    }
+
+    /// The first of `rules` that are worth nothing or do harm, each with the verdict: a rule must fit on two pages, and
+    /// leave alone what only one page has.
+    pub(super) fn judge(&self, rule: &Rule, limits: Limits) -> Verdict {
+        let rules = std::slice::from_ref(rule);
+        let mut hits = 0;
+        for page in &self.pages {
+            let cuts = run(rules, page);
+            hits += usize::from(cuts.iter().any(|cut| *cut != Cut::Stays));
+            if self.weigh(page, &cuts, limits) == Some(Fault::RemovesText) {
+                return Verdict::Harmful;
+            }
+        }
+        match hits {
+            0 => Verdict::Absent,
+            1 => Verdict::Harmful,
+            _ => Verdict::Good,
+        }
+    }
+
+    /// Whether the rules do well on the pages from `first` on, those that their writer has not seen.
+    pub(super) fn verify(&self, rules: &[Rule], first: usize, limits: Limits) -> Result<(), Fault> {
+        let held_out = self.pages.get(first..).unwrap_or_default();
+        let mut useful = 0;
+        for page in held_out {
+            let cuts = run(rules, page);
+            useful += usize::from(cuts.iter().any(|cut| *cut != Cut::Stays));
+            self.weigh(page, &cuts, limits).map_or(Ok(()), Err)?;
+        }
+        if useful * 2 < held_out.len() || useful == 0 { Err(Fault::RemovesNothing) } else { Ok(()) }
+    }
+
+    /// What is wrong with these cuts of a page.
+    pub(super) fn weigh(&self, page: &[Seen], cuts: &[Cut], limits: Limits) -> Option<Fault> {
+        let own = |line: &Seen| line.mask.as_ref().is_none_or(|mask| !self.recurring.contains(mask));
+        let (mut all, mut removed, mut all_own, mut removed_own) = (0, 0, 0, 0);
+        for (line, cut) in page.iter().zip(cuts) {
+            all += line.chars;
+            all_own += if own(line) { line.chars } else { 0 };
+            if matches!(cut, Cut::Goes(_)) {
+                removed += line.chars;
+                removed_own += if own(line) { line.chars } else { 0 };
+            }
+        }
+        if limits.own < crate::prox::share(removed_own, all_own) {
+            Some(Fault::RemovesText)
+        } else if limits.removed < crate::prox::share(removed, all) {
+            Some(Fault::RemovesTooMuch)
+        } else {
+            None
+        }
+    }
+}
+
+/// What the samples say of one rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Good,
+    /// It fits nowhere.
+    Absent,
+    /// It fits on one page only, or takes what only one page has.
+    Harmful,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { removed: 0.6, own: 0.2 };
+
+    fn page(text: &str) -> Vec<Seen> {
+        text.split('|').map(Seen::new).collect()
+    }
+
+    fn rule(verb: Verb, text: &str) -> Rule {
+        Rule { verb, pattern: Pattern::written(text).unwrap() }
+    }
+
+    /// What is left: `-` for a line that goes, `~` before one that loses its beginning.
+    #[track_caller]
+    fn check(rules: &[Rule], text: &str, left: &str) {
+        let cuts = run(rules, &page(text));
+        let shown: Vec<String> = text
+            .split('|')
+            .zip(cuts)
+            .map(|(line, cut)| match cut {
+                Cut::Stays => line.to_owned(),
+                Cut::Goes(_) => "-".to_owned(),
+                Cut::Loses(_) => format!("~{line}"),
+            })
+            .collect();
+        assert_eq!(shown.join("|"), left);
+    }
+
+    const PAGE: &str = "Home|Page 3|A text.|By Ann: more text|Related|A teaser|Footer";
+
+    #[test]
+    fn rules_take_lines_away() {
+        check(&[], PAGE, PAGE);
+        check(
+            &[rule(Verb::Line, "Home"), rule(Verb::Line, "Page 9")],
+            PAGE,
+            "-|-|A text.|By Ann: more text|Related|A teaser|Footer",
+        );
+        check(
+            &[rule(Verb::Line, "A te*")],
+            PAGE,
+            "Home|Page 3|A text.|By Ann: more text|Related|A teaser|Footer"
+                .replace("A text.", "-")
+                .replace("A teaser", "-")
+                .as_str(),
+        );
+        check(&[rule(Verb::Before, "Page #")], PAGE, "-|-|A text.|By Ann: more text|Related|A teaser|Footer");
+        check(&[rule(Verb::After, "Related")], PAGE, "Home|Page 3|A text.|By Ann: more text|-|-|-");
+        check(
+            &[rule(Verb::Prefix, "By Ann:")],
+            PAGE,
+            "Home|Page 3|A text.|~By Ann: more text|Related|A teaser|Footer",
+        );
+        check(&[rule(Verb::After, "Nowhere"), rule(Verb::Line, "A text")], PAGE, PAGE);
+    }
+
+    #[test]
+    fn a_line_too_long_to_be_a_menu_is_text() {
+        let long = "menu ".repeat(61);
+        check(&[rule(Verb::Line, "menu*")], &format!("menu|{long}"), &format!("-|{long}"));
+    }
+
+    fn site() -> Site {
+        let pages = [
+            "Home|First text of its own|Share|Footer 1",
+            "Home|Another text, not the same|Share|Footer 2",
+            "Home|The third text of all of them|Footer 3",
+        ];
+        Site::new(pages.iter().map(|text| page(text)).collect())
+    }
+
+    #[track_caller]
+    fn judged(verb: Verb, text: &str, verdict: Verdict) {
+        assert_eq!(site().judge(&rule(verb, text), LIMITS), verdict, "{text}");
+    }
+
+    #[test]
+    fn a_rule_fits_on_two_pages_and_leaves_alone_what_one_has() {
+        judged(Verb::Line, "Home", Verdict::Good);
+        judged(Verb::Line, "Footer #", Verdict::Good);
+        judged(Verb::Line, "Foot*", Verdict::Good);
+        judged(Verb::Line, "Nowhere", Verdict::Absent);
+        judged(Verb::Line, "First text of its own", Verdict::Harmful);
+        judged(Verb::Line, "*text*", Verdict::Harmful);
+        judged(Verb::After, "Share", Verdict::Good);
+        judged(Verb::After, "Home", Verdict::Harmful);
+        judged(Verb::Before, "Share", Verdict::Harmful);
+    }
+
+    #[test]
+    fn a_program_is_tried_on_pages_that_its_writer_has_not_seen() {
+        let verify = |rules: &[Rule], limits| site().verify(rules, 2, limits);
+        let home = rule(Verb::Line, "Home");
+        assert_eq!(verify(std::slice::from_ref(&home), LIMITS), Ok(()));
+        assert_eq!(verify(&[rule(Verb::Line, "Share")], LIMITS), Err(Fault::RemovesNothing));
+        assert_eq!(verify(&[rule(Verb::Before, "Footer #")], LIMITS), Err(Fault::RemovesText));
+        assert_eq!(verify(&[home], Limits { removed: 0.05, own: 0.2 }), Err(Fault::RemovesTooMuch));
+        assert_eq!(verify(&[], LIMITS), Err(Fault::RemovesNothing));
+    }
+}
