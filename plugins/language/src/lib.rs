@@ -5,66 +5,31 @@
 //! `cargo build --profile plugin --target wasm32-wasip2 -p palimpsest-language --no-default-features --features all`
 //! all 75.
 
+mod codes;
 mod detect;
 mod evidence;
 mod sample;
 mod script;
+mod settings;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use palimpsest_plugin::{Column, Draft, Kind, Outcome, Page, Stage, column};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
-use detect::{Answer, Detector, UNKNOWN, Windows};
+use codes::{UNKNOWN, Wanted};
+use detect::{Answer, Detector, Windows};
 
-/// FineWeb's threshold.
-const DEFAULT_MIN_CONFIDENCE: f64 = 0.65;
-
-/// The beginning, the middle and the end: a page in two languages shows both.
-const DEFAULT_WINDOWS: u32 = 3;
-
-/// Just above 120 letters, from which on the models look at triples of letters only and are four times as fast.
-const DEFAULT_WINDOW_CHARS: u32 = 200;
-
-/// With fewer letters the models guess.
-const DEFAULT_MIN_LETTERS: u32 = 20;
-
-/// Settings of the stage `language`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// The languages that pass, as ISO 639-1 codes, `und` for one that the component does not know. All others are
-    /// dropped as `language`. Empty: all pass.
-    pub keep: Vec<String>,
-    /// A text whose language is less sure than this, between 0 and 1, is dropped as `low_confidence`. Does not apply to
-    /// `und`, whose score is 0.
-    pub min_confidence: f64,
-    /// A text with fewer letters is dropped as `too_short`. Addresses and numbers do not count.
-    pub min_letters: u32,
-    /// In how many places of the text to look.
-    pub windows: u32,
-    /// How many characters to look at in each place. Below 200 it becomes slower, not faster.
-    pub window_chars: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            keep: Vec::new(),
-            min_confidence: DEFAULT_MIN_CONFIDENCE,
-            min_letters: DEFAULT_MIN_LETTERS,
-            windows: DEFAULT_WINDOWS,
-            window_chars: DEFAULT_WINDOW_CHARS,
-        }
-    }
-}
+pub use settings::{Mixed, Settings};
 
 /// The stage.
 pub struct LanguageStage {
     detector: Detector,
-    keep: Vec<String>,
+    keep: Vec<Wanted>,
     min_confidence: f64,
+    thresholds: BTreeMap<String, f64>,
+    mixed: Mixed,
+    mixed_share: f64,
     min_letters: usize,
 }
 
@@ -79,6 +44,7 @@ impl fmt::Debug for LanguageStage {
 enum Reject {
     TooShort,
     Language(Answer),
+    Mixed(Answer),
     LowConfidence(Answer),
 }
 
@@ -88,9 +54,15 @@ impl Reject {
         match self {
             Self::TooShort => Outcome::drop("too_short"),
             Self::Language(answer) => Outcome::drop_with("language", told(answer)),
+            Self::Mixed(answer) => Outcome::drop_with("mixed", shares(answer).join(" ")),
             Self::LowConfidence(answer) => Outcome::drop_with("low_confidence", told(answer)),
         }
     }
+}
+
+/// `en:0.75`, for each language of a text that has several.
+fn shares(answer: &Answer) -> Vec<String> {
+    answer.shares.iter().map(|(language, share)| format!("{language}:{share:.2}")).collect()
 }
 
 impl Stage for LanguageStage {
@@ -99,55 +71,62 @@ impl Stage for LanguageStage {
     type Settings = Settings;
 
     fn configure(settings: Settings) -> Result<Self, String> {
-        let known = detect::known();
-        for code in &settings.keep {
-            if !known.contains(code) && code != UNKNOWN {
-                return Err(format!(
-                    "keep: this component does not know `{code}`; it knows {} and {UNKNOWN}",
-                    known.join(", ")
-                ));
-            }
-        }
-        if !(0.0..=1.0).contains(&settings.min_confidence) {
-            return Err(format!("min_confidence: {} is not between 0 and 1", settings.min_confidence));
-        }
-        for (key, value, most) in
-            [("windows", settings.windows, 16), ("window_chars", settings.window_chars, 10_000)]
-        {
-            if !(1..=most).contains(&value) {
-                return Err(format!("{key}: {value} is not between 1 and {most}"));
-            }
-        }
+        settings.check()?;
         let windows = Windows { count: settings.windows as usize, chars: settings.window_chars as usize };
         Ok(Self {
             detector: Detector::new(windows),
-            keep: settings.keep,
+            keep: settings.wanted()?,
             min_confidence: settings.min_confidence,
+            thresholds: settings.thresholds()?,
+            mixed: settings.mixed,
+            mixed_share: settings.mixed_share,
             min_letters: settings.min_letters as usize,
         })
     }
 
     fn columns(&self) -> Vec<Column> {
-        vec![column("language", Kind::Text), column("language_score", Kind::Number)]
+        vec![
+            column("language", Kind::Text),
+            column("language_iso639_3", Kind::Text),
+            column("language_script", Kind::Text),
+            column("language_score", Kind::Number),
+            column("languages", Kind::Texts),
+        ]
     }
 
     async fn process(&self, page: &Page<'_>) -> Result<Outcome, String> {
         Ok(match self.judge(page.text()) {
-            Ok(answer) => Outcome::keep(
-                Draft::new().with("language", answer.language).with("language_score", answer.score),
-            ),
+            Ok(answer) => Outcome::keep(draft(&answer)),
             Err(reject) => reject.outcome(),
         })
     }
 }
 
+fn draft(answer: &Answer) -> Draft {
+    let draft = Draft::new()
+        .with("language", answer.language.as_str())
+        .with("language_iso639_3", codes::iso639_3(&answer.language))
+        .with("language_script", answer.script)
+        .with("language_score", answer.score);
+    if answer.shares.is_empty() { draft } else { draft.with("languages", shares(answer)) }
+}
+
 impl LanguageStage {
     fn judge(&self, text: &str) -> Result<Answer, Reject> {
-        let answer = self.detector.detect(text, self.min_letters).ok_or(Reject::TooShort)?;
-        if !self.keep.is_empty() && !self.keep.contains(&answer.language) {
+        let mut answer = self.detector.detect(text, self.min_letters).ok_or(Reject::TooShort)?;
+        let is_wanted = |wanted: &Wanted| wanted.is(&answer.language, answer.script);
+        if !self.keep.is_empty() && !self.keep.iter().any(is_wanted) {
             return Err(Reject::Language(answer));
         }
-        if answer.language != UNKNOWN && answer.score < self.min_confidence {
+        if answer.shares.get(1).is_some_and(|(_, share)| self.mixed_share <= *share) {
+            match self.mixed {
+                Mixed::Score => {}
+                Mixed::Keep => answer.score = answer.own_score,
+                Mixed::Drop => return Err(Reject::Mixed(answer)),
+            }
+        }
+        let threshold = self.thresholds.get(&answer.language).copied().unwrap_or(self.min_confidence);
+        if answer.language != UNKNOWN && answer.score < threshold {
             return Err(Reject::LowConfidence(answer));
         }
         Ok(answer)
@@ -173,20 +152,32 @@ mod tests {
         LanguageStage::configure(Settings { keep, ..Settings::default() }).unwrap()
     }
 
-    /// The language that the text goes on with, or the word that it is dropped under.
-    fn outcome(stage: &LanguageStage, text: &str) -> Result<(String, f64), String> {
+    fn drafted(stage: &LanguageStage, text: &str) -> Result<Draft, String> {
         match testing::run(stage, &document(text), &[]).unwrap() {
-            Verdict::Emit(drafts) => {
+            Verdict::Emit(mut drafts) => {
                 assert!(drafts[0].text.is_none(), "the text stays");
-                let [language, score] = drafts[0].fields.as_slice() else { panic!("two fields") };
-                match (&language.value, &score.value) {
-                    (Value::Text(language), Value::Number(score)) => Ok((language.clone(), *score)),
-                    other => panic!("{other:?}"),
-                }
+                Ok(drafts.remove(0))
             }
-            Verdict::Drop(said) => Err(said.split(':').next().unwrap_or_default().to_owned()),
+            Verdict::Drop(said) => Err(said),
             Verdict::Ask(_) => panic!("asks nothing"),
         }
+    }
+
+    fn field(draft: &Draft, name: &str) -> Option<String> {
+        let field = draft.fields.iter().find(|field| field.name == name)?;
+        Some(match &field.value {
+            Value::Text(text) => text.clone(),
+            Value::Texts(texts) => texts.join(" "),
+            Value::Number(number) => number.to_string(),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    /// The language that the text goes on with, or the word that it is dropped under.
+    fn outcome(stage: &LanguageStage, text: &str) -> Result<(String, f64), String> {
+        let draft = drafted(stage, text).map_err(|said| said.split(':').next().unwrap().to_owned())?;
+        let score = field(&draft, "language_score").unwrap().parse().unwrap();
+        Ok((field(&draft, "language").unwrap(), score))
     }
 
     #[track_caller]
@@ -226,7 +217,10 @@ mod tests {
     #[test]
     fn only_wanted_languages_pass() {
         assert!(outcome(&stage(&["en", "fr"]), ENGLISH).is_ok());
+        assert!(outcome(&stage(&["eng"]), ENGLISH).is_ok());
+        assert!(outcome(&stage(&["deu_Latn", "eng_Latn"]), ENGLISH).is_ok());
         assert_eq!(outcome(&stage(&["en", "fr"]), GERMAN), Err("language".to_owned()));
+        assert_eq!(outcome(&stage(&["eng_Arab"]), ENGLISH), Err("language".to_owned()));
         let dropped = testing::run(&stage(&["en"]), &document(GERMAN), &[]);
         let Ok(Verdict::Drop(said)) = dropped else { panic!("drops: {dropped:?}") };
         assert!(said.starts_with("language: de 0.9"), "{said}");
@@ -239,15 +233,94 @@ mod tests {
         {
             assert_eq!(outcome(&stage(&[]), text), Err("too_short".to_owned()), "{text:?}");
         }
-        let half = format!("{}\n{}", [ENGLISH; 10].join(" "), [GERMAN; 10].join(" "));
-        let unsure = LanguageStage::configure(Settings { windows: 2, ..Settings::default() }).unwrap();
-        assert_eq!(outcome(&unsure, &half), Err("low_confidence".to_owned()));
+    }
+
+    /// So many parts of each.
+    fn mixed(english: usize, german: usize) -> String {
+        format!("{}\n{}", vec![ENGLISH; english].join(" "), vec![GERMAN; german].join(" "))
+    }
+
+    #[test]
+    fn pages_in_several_languages_are_as_the_run_wants() {
+        let check = |settings, text: &str, expected: Result<(&str, &str), &str>| {
+            let stage = LanguageStage::configure(settings).unwrap();
+            let said = drafted(&stage, text).map(|draft| {
+                (field(&draft, "language").unwrap(), field(&draft, "languages").unwrap_or_default())
+            });
+            let said = said.as_ref().map(|(one, all)| (one.as_str(), all.as_str())).map_err(String::as_str);
+            assert_eq!(said, expected);
+        };
+        let with = |mixed| Settings { mixed, ..Settings::default() };
+        for (text, shares) in [(mixed(12, 12), "de:0.50 en:0.50"), (mixed(8, 16), "de:0.67 en:0.33")] {
+            check(with(Mixed::Keep), &text, Ok(("de", shares)));
+            check(with(Mixed::Drop), &text, Err(&format!("mixed: {shares}")));
+        }
+        check(with(Mixed::Score), &mixed(12, 12), Err("low_confidence: de 0.4988"));
+        check(with(Mixed::Drop), &mixed(24, 0), Ok(("en", "")));
+        let tolerant = Settings { mixed_share: 0.4, ..with(Mixed::Drop) };
+        check(tolerant, &mixed(8, 16), Ok(("de", "de:0.67 en:0.33")));
+    }
+
+    #[test]
+    fn a_part_that_no_model_knows_is_a_part() {
+        let text = format!(
+            "{}\n{}",
+            [ENGLISH; 12].join(" "),
+            ["ನದಿ ಬೆಳಿಗ್ಗೆಯಿಂದ ಏರುತ್ತಿತ್ತು ಮತ್ತು ಮಧ್ಯಾಹ್ನದ ಹೊತ್ತಿಗೆ"; 12].join(" ")
+        );
+        let keep = LanguageStage::configure(Settings { mixed: Mixed::Keep, ..Settings::default() }).unwrap();
+        let draft = drafted(&keep, &text).unwrap();
+        assert_eq!(field(&draft, "languages").unwrap(), "en:0.67 und:0.33");
+        assert_eq!(field(&draft, "language_script").unwrap(), "Latn");
+    }
+
+    #[test]
+    fn languages_have_their_own_thresholds() {
+        let with = |min_confidence, thresholds: &[(&str, f64)]| {
+            let thresholds = thresholds.iter().map(|(code, value)| ((*code).to_owned(), *value)).collect();
+            LanguageStage::configure(Settings {
+                min_confidence,
+                thresholds,
+                windows: 2,
+                ..Settings::default()
+            })
+        };
+        let text = mixed(12, 12);
+        let low = Err("low_confidence".to_owned());
+        assert_eq!(outcome(&with(0.65, &[("fr", 0.1)]).unwrap(), &text), low);
+        assert!(outcome(&with(0.65, &[("deu", 0.4)]).unwrap(), &text).is_ok());
+        assert_eq!(outcome(&with(0.1, &[("de", 0.9)]).unwrap(), &text), low);
+        let complaint = |thresholds| with(0.65, thresholds).unwrap_err();
+        assert!(complaint(&[("xx", 0.5)]).starts_with("thresholds: this component does not know `xx`"));
+        assert!(complaint(&[("und", 0.5)]).contains("`und`"));
+        assert_eq!(complaint(&[("de", 2.0)]), "thresholds.de: 2 is not between 0 and 1");
+        assert_eq!(complaint(&[("de", 0.5), ("deu", 0.6)]), "thresholds.deu: there is another one for `de`");
+    }
+
+    #[test]
+    fn both_codes_and_the_script_are_told() {
+        let check = |text, expected: [&str; 3]| {
+            let draft = drafted(&stage(&[]), text).unwrap();
+            let told =
+                ["language", "language_iso639_3", "language_script"].map(|name| field(&draft, name).unwrap());
+            assert_eq!(told, expected);
+        };
+        check(ENGLISH, ["en", "eng", "Latn"]);
+        check("川の水は朝から増え続け、昼には低い畑は水の中に沈んでいました。", ["ja", "jpn", "Jpan"]);
+        check(
+            "河水从早上开始上涨，到中午时低处的田地已经被淹没了，人们纷纷往高处走。",
+            ["zh", "zho", "Hani"],
+        );
+        check("ನದಿ ಬೆಳಿಗ್ಗೆಯಿಂದ ಏರುತ್ತಿತ್ತು ಮತ್ತು ಮಧ್ಯಾಹ್ನದ ಹೊತ್ತಿಗೆ", ["und", "und", "Zzzz"]);
     }
 
     #[test]
     fn settings_are_checked() {
         let complaint = |settings| LanguageStage::configure(settings).unwrap_err();
         let keep = complaint(Settings { keep: vec!["xx".to_owned()], ..Settings::default() });
+        let script = complaint(Settings { keep: vec!["eng_Xxxx".to_owned()], ..Settings::default() });
+        assert!(script.starts_with("keep: there is no script `Xxxx`; there are Arab, "), "{script}");
+        assert!(complaint(Settings { mixed_share: -0.1, ..Settings::default() }).starts_with("mixed_share"));
         assert!(keep.contains("`xx`") && keep.contains("de, en") && keep.ends_with("and und"), "{keep}");
         assert!(
             complaint(Settings { min_confidence: 1.5, ..Settings::default() }).starts_with("min_confidence")

@@ -6,22 +6,32 @@
 /// A line of running text: half a line of print, or a short sentence where a letter is a word.
 const MIN_LINE_WEIGHT: usize = 40;
 
-/// The windows of a text, spread from its beginning to its end; one where the text is no longer than all together.
-pub(crate) fn windows(text: &str, count: usize, chars: usize) -> Vec<String> {
-    let prose = prose(text, chars);
-    let letters: Vec<char> = prose.chars().collect();
-    let spare = letters.len().saturating_sub(chars);
-    if count < 2 || letters.len() <= count.saturating_mul(chars) {
-        let window = letters.get(..count.saturating_mul(chars).min(letters.len())).unwrap_or_default();
-        return vec![whole_words(window, true)];
+/// The running text of a page.
+pub(crate) struct Prose(Vec<char>);
+
+impl Prose {
+    /// All lines count where there are fewer than `enough` characters of running text.
+    pub(crate) fn of(text: &str, enough: usize) -> Self {
+        Self(prose(text, enough).chars().collect())
     }
-    (0..count)
-        .map(|n| {
-            let start = spare / (count - 1) * n;
-            let window = letters.get(start..start + chars).unwrap_or_default();
-            whole_words(window, start == 0)
-        })
-        .collect()
+
+    /// At most so many windows, spread from the beginning to the end. A text that is no longer than all together is
+    /// looked at whole, in as many parts as are no shorter than a window.
+    pub(crate) fn windows(&self, count: usize, chars: usize) -> Vec<String> {
+        let length = self.0.len();
+        let (count, chars) = match length / chars {
+            0 | 1 if 1 < count => (1, length),
+            whole if whole < count => (whole, length / whole),
+            _ => (count, chars.min(length)),
+        };
+        let spare = length - chars;
+        (0..count)
+            .map(|n| {
+                let start = spare * n / (count - 1).max(1);
+                whole_words(self.0.get(start..start + chars).unwrap_or_default(), n == 0)
+            })
+            .collect()
+    }
 }
 
 /// The window without the rest of a word at its beginning, in scripts that part words.
@@ -77,7 +87,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, count: usize, chars: usize, expected: &[&str]) {
-        assert_eq!(windows(text, count, chars), expected);
+        assert_eq!(Prose::of(text, chars).windows(count, chars), expected);
     }
 
     #[test]
@@ -92,6 +102,14 @@ mod tests {
         let text = format!("{} {} {}", "start ".repeat(50), "middle ".repeat(50), "ends ".repeat(60));
         check(&text, 3, 20, &["start start start st", "middle middle mid", "ends ends ends"]);
         check(&text, 1, 20, &["start start start st"]);
+    }
+
+    #[test]
+    fn texts_of_a_few_windows_are_looked_at_whole() {
+        let text = "one two three four five six";
+        check(text, 4, 20, &[text]);
+        check(text, 4, 13, &["one two three", "four five six"]);
+        check(text, 2, 5, &["one t", "six"]);
     }
 
     #[test]

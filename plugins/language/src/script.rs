@@ -45,7 +45,38 @@ const SCRIPTS: [Script; 17] = [
     Script::Other,
 ];
 
+/// The codes that texts can be given: ISO 15924.
+pub(crate) const CODES: [&str; 18] = [
+    "Arab", "Armn", "Beng", "Cyrl", "Deva", "Geor", "Grek", "Gujr", "Guru", "Hang", "Hani", "Hebr", "Jpan",
+    "Latn", "Taml", "Telu", "Thai", "Zzzz",
+];
+
 impl Script {
+    /// ISO 15924, as FineWeb-2 writes it behind a language; `Zzzz` for scripts that none of the models' languages uses.
+    pub(crate) fn code(self, language: &str) -> &'static str {
+        match self {
+            Self::Latin => "Latn",
+            Self::Cyrillic => "Cyrl",
+            Self::Greek => "Grek",
+            Self::Armenian => "Armn",
+            Self::Georgian => "Geor",
+            Self::Hebrew => "Hebr",
+            Self::Arabic => "Arab",
+            Self::Devanagari => "Deva",
+            Self::Bengali => "Beng",
+            Self::Gurmukhi => "Guru",
+            Self::Gujarati => "Gujr",
+            Self::Tamil => "Taml",
+            Self::Telugu => "Telu",
+            Self::Thai => "Thai",
+            Self::Hangul => "Hang",
+            // The one name of the three scripts that Japanese is written in together.
+            Self::Cjk if language == "ja" => "Jpan",
+            Self::Cjk => "Hani",
+            Self::Other => "Zzzz",
+        }
+    }
+
     /// The script of a letter; none for what is no letter.
     pub(crate) fn of(letter: char) -> Option<Self> {
         if letter.is_ascii() {
@@ -140,6 +171,16 @@ mod tests {
         check("ภาษาไทย", Some(Script::Thai));
         check("עברית", Some(Script::Hebrew));
         check("ಕನ್ನಡ", Some(Script::Other));
+    }
+
+    #[test]
+    fn scripts_have_codes() {
+        for script in SCRIPTS {
+            for language in ["ja", "zh"] {
+                assert!(CODES.contains(&script.code(language)), "{script:?}");
+            }
+        }
+        assert!(CODES.is_sorted());
     }
 
     #[test]
