@@ -5,6 +5,7 @@
 //! known of rarer languages, so nothing is held against those.
 
 use crate::script::Script;
+use crate::strangers;
 
 /// One letter in so many may belong to a name from elsewhere.
 const FOREIGN: f64 = 0.012;
@@ -72,7 +73,11 @@ fn signs(language: &str) -> Option<Signs> {
 /// Whether these pieces of a text are hardly in that language.
 pub(crate) fn contradicts(language: &str, text: &[&str]) -> bool {
     let Some(signs) = signs(language) else { return false };
-    has_other_letters(language, signs.letters, text) || lacks_words(signs.words, text)
+    if has_other_letters(language, signs.letters, text) {
+        return true;
+    }
+    let words = words(text);
+    lacks_words(signs.words, &words) || strangers::are_likelier(language, signs.words, &words)
 }
 
 fn has_other_letters(language: &str, own: &str, text: &[&str]) -> bool {
@@ -102,15 +107,16 @@ fn is_shared(letter: char) -> bool {
         || matches!(letter, 'а'..='я' | '\u{621}'..='\u{65f}' | '\u{900}'..='\u{932}' | '\u{934}'..='\u{97f}')
 }
 
-fn lacks_words(common: &str, text: &[&str]) -> bool {
-    let (mut all, mut found) = (0_usize, 0_usize);
-    for word in text.iter().flat_map(|piece| piece.split_whitespace()) {
-        let word = word.trim_matches(|c: char| c.is_ascii_punctuation() || "«»„“”‘’–—…،؛।".contains(c));
-        let word = word.to_lowercase();
-        all += 1;
-        found += usize::from(common.split(' ').any(|known| known == word));
-    }
-    MIN_WORDS <= all && (found as f64) < all as f64 * COMMON
+fn words(text: &[&str]) -> Vec<String> {
+    let word = |word: &str| {
+        word.trim_matches(|c: char| c.is_ascii_punctuation() || "«»„“”‘’–—…،؛।".contains(c)).to_lowercase()
+    };
+    text.iter().flat_map(|piece| piece.split_whitespace()).map(word).collect()
+}
+
+fn lacks_words(common: &str, words: &[String]) -> bool {
+    let found = words.iter().filter(|word| common.split(' ').any(|known| known == *word)).count();
+    MIN_WORDS <= words.len() && (found as f64) < words.len() as f64 * COMMON
 }
 
 #[cfg(test)]

