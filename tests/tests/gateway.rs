@@ -11,6 +11,7 @@ use palimpsest_tests::provider::{
     RetryAfter, Settings,
 };
 
+use crate::dice::Dice;
 use crate::harness::{Place, Ran, root, same_bytes};
 
 const KEY: &str = "sk-canary-5f3a1c";
@@ -165,16 +166,6 @@ fn files_below(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Numbers that are the same in every run of the test.
-struct Dice(u64);
-
-impl Dice {
-    fn up_to(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % most
-    }
-}
-
 /// Kills a run after a while, unless it is over before.
 fn kill_after(mut run: Child, time: Duration) -> bool {
     let begun = Instant::now();
@@ -195,13 +186,13 @@ fn fifty_kills_pay_for_no_reply_twice() {
     let engine = Some(Engine::new(4, Curve::linear(100.0)));
     let provider = provider(Settings { engine, ..Settings::default() });
     let place = Place::new(&pipeline(&provider.endpoint(), "in_flight = 8", ""));
-    let mut dice = Dice(setting("PALIMPSEST_SEED", 1));
+    let mut dice = Dice::of(setting("PALIMPSEST_SEED", 1));
     let mut killed = 0;
     let mut before = 0;
     for _ in 0..50 {
         let known: BTreeSet<String> = place.journalled().into_iter().collect();
         let run = place.command(&[]).stderr(Stdio::null()).spawn().unwrap();
-        killed += u32::from(kill_after(run, Duration::from_millis(80 + dice.up_to(400))));
+        killed += u32::from(kill_after(run, Duration::from_millis(80 + dice.below(400))));
         let sent = provider.ledger(|ledger| asked(ledger, before));
         before += sent.len();
         let again: Vec<_> = sent.iter().filter(|user| known.contains(*user)).collect();
@@ -244,10 +235,10 @@ fn a_cap_is_never_passed_and_raised_it_goes_on() {
     let capped = |cap: u64| format!("[budget]\nmax_usd = {:.9}\n", cap as f64 / 1e12);
     let provider = provider(slow(4));
     let place = Place::new(&pipeline(&provider.endpoint(), "in_flight = 8", &capped(cap)));
-    let mut dice = Dice(7);
+    let mut dice = Dice::of(7);
     for _ in 0..10 {
         let run = place.command(&[]).stderr(Stdio::null()).spawn().unwrap();
-        kill_after(run, Duration::from_millis(100 + dice.up_to(500)));
+        kill_after(run, Duration::from_millis(100 + dice.below(500)));
     }
     let ran = place.run(&[]).exits(30).says(&["budget.max_usd", "the same command goes on from here"]);
     let charged = provider.ledger(Ledger::charge);

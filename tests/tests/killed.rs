@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::bucket::Bucket;
+use crate::dice::Dice;
 use crate::harness::{Place, files, packed_archive};
 use crate::stores::moto;
 
@@ -13,29 +14,9 @@ const KILLS_ON_DISK: usize = 100;
 const KILLS_IN_A_BUCKET: usize = 50;
 const ARCHIVES: usize = 4;
 
-/// Numbers that look random and can be had again.
-struct Dice(u64);
-
-impl Dice {
-    #[expect(clippy::disallowed_methods, reason = "every run of the test throws other dice")]
-    fn new() -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
-        let seed = std::env::var("PALIMPSEST_SEED").map_or(now, |seed| seed.parse().unwrap());
-        println!("PALIMPSEST_SEED={seed} does the same again, as far as the machine does");
-        Self(seed | 1)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
 /// Archives that do not compress well, of more than a MiB each: every one has several parts.
 fn crawl(place: &Place) {
-    let mut dice = Dice(4711);
+    let mut dice = Dice::of(4711);
     std::fs::create_dir(place.path("crawl")).unwrap();
     for number in 0..ARCHIVES {
         let texts: Vec<String> = (0..150)

@@ -17,6 +17,9 @@ mod chaos;
 mod charset;
 /// What the command prints and how it ends.
 mod cli;
+/// Pages that say what others have said.
+mod dedup;
+mod dice;
 /// What the documents show.
 mod docs;
 /// Against a provider that keeps books of its own.

@@ -161,11 +161,16 @@ pub struct Rates<'a> {
 
 /// The year and what follows it in a crawl's name or a month: `CC-MAIN-2023-14` is `2023-14`.
 fn year_of(dump: &str) -> Option<&str> {
-    dump.match_indices(|letter: char| letter.is_ascii_digit()).map(|(start, _)| start).find_map(|start| {
-        let rest = dump.get(start..)?;
+    let mut rest = dump;
+    while let Some(start) = rest.find(|letter: char| letter.is_ascii_digit()) {
+        rest = rest.get(start..)?;
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        (digits == 4).then_some(rest)
-    })
+        if digits == 4 {
+            return Some(rest);
+        }
+        rest = rest.get(digits..)?;
+    }
+    None
 }
 
 impl Cost {

@@ -227,7 +227,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::document::{Field, Kind, Value as Given};
+    use crate::document::{Document, Field, Kind, Value as Given};
     use crate::sinks::tests::{column, document, origin};
     use crate::sinks::{Format, Row, RowWriter, Table};
 
@@ -268,9 +268,11 @@ mod tests {
             let file = folder.path().join(name);
             let mut writer = RowWriter::create(format, File::create(&file).unwrap(), &table).unwrap();
             for number in 0..600 {
-                let mut document = document();
-                document.fields.push(field("score", Given::Number(f64::from(number) / 4.0)));
-                document.fields.push(field("notes", Given::Texts(vec!["a".to_owned(), "b".to_owned()])));
+                let fields = vec![
+                    field("score", Given::Number(f64::from(number) / 4.0)),
+                    field("notes", Given::Texts(vec!["a".to_owned(), "b".to_owned()])),
+                ];
+                let document = Document { fields, ..document() };
                 writer.push(&Row { document: &document, origin: &origin(), token_count: 5 }).unwrap();
             }
             writer.finish().unwrap();
