@@ -302,7 +302,7 @@ fn exact_twin(page: &Page<'_>) -> Option<Twin> {
     }
     let notes = page.post(&[format!("x:{:032x}", hash.digest128())], "", 1);
     let first = notes.into_iter().next()?.into_iter().next()?;
-    (first.document != page.document().id).then(|| Twin {
+    (first.document != page.document().id).then_some(Twin {
         document: first.document,
         similarity: 1.0,
         reason: "exact_duplicate",

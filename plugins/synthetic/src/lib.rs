@@ -199,10 +199,9 @@ mod tests {
     use super::*;
 
     fn run(settings: Settings, page: &TestPage) -> Result<Draft, String> {
-        match testing::run(&SyntheticStage::configure(settings).unwrap(), page, &[])? {
-            Verdict::Emit(drafts) => Ok(drafts.into_iter().next().unwrap()),
-            other => panic!("drops nothing: {other:?}"),
-        }
+        let told = testing::run(&SyntheticStage::configure(settings).unwrap(), page, &[])?;
+        let Verdict::Emit(drafts) = told else { panic!("drops nothing: {told:?}") };
+        Ok(drafts.into_iter().next().unwrap())
     }
 
     fn field(draft: &Draft, name: &str) -> Value {
