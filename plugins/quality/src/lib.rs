@@ -141,4 +141,6 @@ impl Quality {
 register!(Quality);
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use palimpsest_plugin::Stage as _;
-use palimpsest_quality::sets::Set;
-use palimpsest_quality::words::{Segmentation, Segmenter};
-use palimpsest_quality::{Action, Quality, Settings};
 use serde_json::{Value, json};
+
+use crate::sets::Set;
+use crate::words::{Segmentation, Segmenter};
+use crate::{Action, Quality, Settings};
 
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Of each kind, so that datatrove is done in half a minute.
+/// So many pages of at most so many bytes: datatrove takes a second for 25 of them.
 const PAGES: usize = 250;
+const PAGE_BYTES: usize = 12_000;
 
 fn skip(why: &str) {
     assert!(std::env::var_os("PALIMPSEST_NO_SKIP").is_none(), "not to be skipped: {why}");
@@ -56,7 +58,8 @@ fn documents() -> Option<Vec<(String, String)>> {
     let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
     let pages = rows("extraction/dev.jsonl.gz")?;
     let pages = pages.iter().map(|row| (text(row, "gold_text"), "en".to_owned()));
-    let mut all: Vec<_> = pages.filter(|(page, _)| !page.trim().is_empty()).take(PAGES).collect();
+    let mut all: Vec<_> =
+        pages.filter(|(page, _)| !page.trim().is_empty() && page.len() <= PAGE_BYTES).take(PAGES).collect();
     let paragraphs = rows("langid/dev.jsonl.gz")?;
     let paragraphs = paragraphs.iter().filter(|row| row["level"] == "paragraph");
     all.extend(paragraphs.map(|row| (text(row, "text"), text(row, "lang_iso639_3"))));
