@@ -9,6 +9,9 @@ use crate::{Document, Failure, Finish, Label, Level, Note, Reply, Stage, ask};
 
 pub use crate::bindings::palimpsest::plugin::types::Verdict;
 
+/// A classifier: labels of a text, best first.
+pub type Classify = fn(&str) -> Vec<Label>;
+
 /// A page to run a stage on: the document and what the host would know of its capture.
 #[derive(Debug, Clone)]
 pub struct TestPage {
@@ -34,6 +37,8 @@ impl TestBoard {
         }
         notes.iter().take(own.map_or(notes.len(), |own| own + 1)).cloned().collect()
     }
+    /// What each classifier says of a text.
+    pub classifiers: Vec<(String, Classify)>,
 }
 
 /// A document with this text and no capture.
@@ -52,6 +57,7 @@ pub fn document(text: &str) -> TestPage {
         body: Vec::new(),
         files: Vec::new(),
         board: TestBoard::default(),
+        classifiers: Vec::new(),
     }
 }
 
@@ -104,8 +110,9 @@ impl World for TestPage {
         String::from_utf8(self.body.clone()).ok()
     }
 
-    fn classify(&self, _classifier: &str, _text: &str) -> Vec<Label> {
-        Vec::new()
+    fn classify(&self, classifier: &str, text: &str) -> Vec<Label> {
+        let known = self.classifiers.iter().find(|(name, _)| name == classifier);
+        known.map_or_else(Vec::new, |(_, classify)| classify(text))
     }
 
     fn count_tokens(&self, _model: &str, text: &str) -> u32 {

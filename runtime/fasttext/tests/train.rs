@@ -39,7 +39,7 @@ fn check(params: &Params) {
         ] {
             let best = model.predict(text, 1, 0.0)[0];
             assert_eq!(best.label, label);
-            assert!(0.6 < best.probability && best.probability < 1.0001, "{best:?}");
+            assert!(0.5 < best.probability && best.probability < 1.0001, "{best:?}");
         }
     }
     assert!(bytes(&train(&samples(), params).unwrap()) == bytes(&model), "the same seed, the same bytes");
@@ -118,7 +118,7 @@ fn what_cannot_be_trained_is_refused() {
     refused(&Params { minn: 5, maxn: 4, ..params() }, "maxn");
     refused(&Params { bucket: 0, ..params() }, "bucket");
     refused(&Params { loss: Loss::Negative, ..params() }, "loss");
-    refused(&Params { dim: 100_000, bucket: 1 << 30, ..params() }, "16");
+    refused(&Params { dim: 100_000, bucket: 1 << 30, ..params() }, "17179869184");
     refused(&Params { lr: 1e30, ..params() }, "lr");
     assert_eq!(train(&[], &params()).unwrap_err(), TrainError::NoLabels);
     assert_eq!(train(&[Sample { labels: vec![], text: "a" }], &params()).unwrap_err(), TrainError::NoLabels);
