@@ -97,3 +97,47 @@ fn a_program_without_end_is_cut() {
     let long = parse(&"é".repeat(MAX_PROGRAM_BYTES));
     assert!(matches!(&long[..], [Item::Unparsable(_), Item::Prose(_)]), "{long:?}");
 }
+
+#[test]
+fn the_same_calls_as_json() {
+    check(r#"{"calls":[{"call":"remove_lines","line_start":1,"line_end":3}]}"#, &["remove_lines(1,3)"]);
+    check(
+        r#"{"calls": [{"line_end": 3, "line_start": 1, "call": "remove_lines"}, {"call": "drop_doc"}]}"#,
+        &["remove_lines(1,3)", "drop_doc()"],
+    );
+    check("```json\n[{\"call\": \"keep_chunk\"}]\n```", &["keep_chunk()"]);
+    check(r#"{"call":"keep_doc"}"#, &["keep_chunk()"]);
+    check(
+        r#"{"call":"normalize","source_str":"a[1], \"b\"","target_str":null}"#,
+        &[r#"normalize("a[1], \"b\"","")"#],
+    );
+    check(r#"{"calls":[{"call":"remove_line","text":"By *"}]}"#, &[r#"remove_line("By *")"#]);
+    check(r#"{"calls":[]}"#, &[]);
+    check("{}", &["! {}"]);
+}
+
+#[test]
+fn json_that_is_no_program_is_an_item_all_the_same() {
+    check(
+        r#"{"calls":[{"call":"remove_lines","line_start":1,"line_end":3},{"call":"remove_li"#,
+        &["remove_lines(1,3)", r#"! {"call":"remove_li"#],
+    );
+    check(
+        r#"{"calls":[{"call":"delete","line":1},{"call":"keep_chunk"}]}"#,
+        &[r#"? {"call":"delete","line":1}"#, "keep_chunk()"],
+    );
+    check(
+        r#"[{"call":"remove_lines","line_start":1.5,"line_end":3}]"#,
+        &[r#"! {"call":"remove_lines","line_start":1.5,"line_end":3}"#],
+    );
+    check(
+        r#"[{"call":"remove_lines","line_start":[1],"line_end":3}]"#,
+        &[r#"! {"call":"remove_lines","line_start":[1],"line_end":3}"#],
+    );
+    check("[1, {\"call\": \"keep_chunk\"}]", &["~ 1", "keep_chunk()"]);
+    check(r#"[{"text":"no call"}]"#, &[r#"! {"text":"no call"}"#]);
+    let deep = parse(&"[".repeat(10_000));
+    assert!(matches!(&deep[..], [Item::Unparsable(_)]), "{deep:?}");
+    let many = format!("[{}]", r#"{"call":"keep_chunk"},"#.repeat(1000));
+    assert_eq!(parse(&many).len(), MAX_ITEMS + 1);
+}

@@ -74,18 +74,19 @@ pub(super) struct Limits {
 /// Why a program is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    RemovesNothing,
-    RemovesTooMuch,
-    /// It takes what only this page has.
-    RemovesText,
+    Useless,
+    /// It takes too large a share of a page.
+    Excessive,
+    /// It takes what only one page has.
+    Harmful,
 }
 
 impl Fault {
     pub(super) fn word(self) -> &'static str {
         match self {
-            Self::RemovesNothing => "removes_nothing",
-            Self::RemovesTooMuch => "removes_too_much",
-            Self::RemovesText => "removes_text",
+            Self::Useless => "useless",
+            Self::Excessive => "excessive",
+            Self::Harmful => "harmful",
         }
     }
 }
@@ -111,15 +112,14 @@ impl Site {
         Self { pages, recurring }
     }
 
-    /// The first of `rules` that are worth nothing or do harm, each with the verdict: a rule must fit on two pages, and
-    /// leave alone what only one page has.
+    /// What the pages say of a rule by itself: it must fit on two of them, and leave alone what only one has.
     pub(super) fn judge(&self, rule: &Rule, limits: Limits) -> Verdict {
         let rules = std::slice::from_ref(rule);
         let mut hits = 0;
         for page in &self.pages {
             let cuts = run(rules, page);
             hits += usize::from(cuts.iter().any(|cut| *cut != Cut::Stays));
-            if self.weigh(page, &cuts, limits) == Some(Fault::RemovesText) {
+            if self.weigh(page, &cuts, limits) == Some(Fault::Harmful) {
                 return Verdict::Harmful;
             }
         }
@@ -139,7 +139,7 @@ impl Site {
             useful += usize::from(cuts.iter().any(|cut| *cut != Cut::Stays));
             self.weigh(page, &cuts, limits).map_or(Ok(()), Err)?;
         }
-        if useful * 2 < held_out.len() || useful == 0 { Err(Fault::RemovesNothing) } else { Ok(()) }
+        if useful * 2 < held_out.len() || useful == 0 { Err(Fault::Useless) } else { Ok(()) }
     }
 
     /// What is wrong with these cuts of a page.
@@ -155,9 +155,9 @@ impl Site {
             }
         }
         if limits.own < crate::prox::share(removed_own, all_own) {
-            Some(Fault::RemovesText)
+            Some(Fault::Harmful)
         } else if limits.removed < crate::prox::share(removed, all) {
-            Some(Fault::RemovesTooMuch)
+            Some(Fault::Excessive)
         } else {
             None
         }
@@ -270,9 +270,9 @@ mod tests {
         let verify = |rules: &[Rule], limits| site().verify(rules, 2, limits);
         let home = rule(Verb::Line, "Home");
         assert_eq!(verify(std::slice::from_ref(&home), LIMITS), Ok(()));
-        assert_eq!(verify(&[rule(Verb::Line, "Share")], LIMITS), Err(Fault::RemovesNothing));
-        assert_eq!(verify(&[rule(Verb::Before, "Footer #")], LIMITS), Err(Fault::RemovesText));
-        assert_eq!(verify(&[home], Limits { removed: 0.05, own: 0.2 }), Err(Fault::RemovesTooMuch));
-        assert_eq!(verify(&[], LIMITS), Err(Fault::RemovesNothing));
+        assert_eq!(verify(&[rule(Verb::Line, "Share")], LIMITS), Err(Fault::Useless));
+        assert_eq!(verify(&[rule(Verb::Before, "Footer #")], LIMITS), Err(Fault::Harmful));
+        assert_eq!(verify(&[home], Limits { removed: 0.05, own: 0.2 }), Err(Fault::Excessive));
+        assert_eq!(verify(&[], LIMITS), Err(Fault::Useless));
     }
 }
