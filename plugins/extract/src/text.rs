@@ -1,87 +1,47 @@
 //! Text as the next stages want it: paragraphs and other blocks apart by one blank line, list items, rows and broken
 //! lines on lines of their own, code as it was written, and no blanks at the end of a line.
 //!
-//! It reads HTML only as a serialiser writes it, where every `<` begins a tag, and knows nothing of how a page is
-//! parsed or which part of it matters.
+//! It knows nothing of how a page is parsed or which part of it matters.
 
 mod write;
 
+use crate::blocks::Block;
+use crate::dom::{Kind, Tag, Tree};
 use write::{Gap, Writer};
 
-/// Elements that hold no text of the page, or a second copy of it for other programs.
-const SILENT: [&str; 15] = [
-    "annotation",
-    "audio",
-    "button",
-    "canvas",
-    "datalist",
-    "head",
-    "object",
-    "rp",
-    "rt",
-    "select",
-    "svg",
-    "template",
-    "textarea",
-    "title",
-    "video",
-];
-
-/// Silent ones whose content the serialiser does not escape.
-const RAW: [&str; 7] = ["iframe", "noembed", "noframes", "plaintext", "script", "style", "xmp"];
-
-/// Parts of a page that go around its text.
-const AROUND: [&str; 5] = ["aside", "footer", "form", "nav", "dialog"];
-
-/// Which elements of a tree become text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Parts {
-    /// All that a reader would see.
-    All,
-    /// Not what goes around a page's text: navigation, forms and the like. But what is shown without scripts: on some
-    /// pages that is all there is.
-    Inner,
-}
-
-/// The text of serialised HTML.
-pub(crate) fn from_html(html: &str, parts: Parts) -> String {
+/// The text of the blocks of a page that are kept.
+pub(crate) fn of_blocks(tree: &Tree, blocks: &[Block], keep: &[bool]) -> String {
     let mut writer = Writer::default();
-    let mut rest = html;
-    // The element that is passed over, and how many of its kind are open.
-    let mut silent: Option<(&str, usize)> = None;
-    while let Some((text, tag)) = rest.split_once('<') {
-        if silent.is_none() {
-            writer.text(text);
+    let mut kept = blocks.iter().zip(keep).filter(|(_, keep)| **keep).map(|(block, _)| block).peekable();
+    // The elements that are open, each with the place where it ends.
+    let mut stack: Vec<(u32, Tag)> = Vec::new();
+    let mut at = 0;
+    while let Some(node) = tree.nodes.get(at as usize) {
+        while let Some((_, tag)) = stack.pop_if(|(end, _)| *end <= at) {
+            close(&mut writer, tag);
         }
-        let Some((inside, after)) = tag.split_once('>') else {
-            return writer.finish();
-        };
-        rest = after;
-        let (closes, inside) = inside.strip_prefix('/').map_or((false, inside), |inside| (true, inside));
-        let name = inside.split([' ', '/']).next().unwrap_or_default();
-        if !closes && RAW.contains(&name) {
-            let end = format!("</{name}");
-            rest = rest.split_once(end.as_str()).map_or("", |(_, after)| after);
-            rest = rest.split_once('>').map_or("", |(_, after)| after);
-            continue;
+        while kept.next_if(|block| block.last <= at).is_some() {}
+        let Some(block) = kept.peek() else { break };
+        match node.kind {
+            Kind::Text { from, to, .. } => {
+                if block.first <= at {
+                    writer.text(tree.text(from, to));
+                }
+            }
+            Kind::Element { tag, .. } if tag.is_silent() => {
+                at = node.end;
+                continue;
+            }
+            Kind::Element { tag, .. } => {
+                open(&mut writer, tag);
+                if at + 1 < node.end {
+                    stack.push((node.end, tag));
+                } else {
+                    close(&mut writer, tag);
+                }
+            }
         }
-        silent = match silent {
-            Some((passed, open)) if passed == name && closes => (1 < open).then(|| (passed, open - 1)),
-            Some((passed, open)) if passed == name => Some((passed, open + 1)),
-            Some(other) => Some(other),
-            None if !closes && is_silent(name, parts) => Some((name, 1)),
-            None if closes => {
-                close(&mut writer, name);
-                None
-            }
-            None => {
-                open(&mut writer, name);
-                None
-            }
-        };
-    }
-    if silent.is_none() {
-        writer.text(rest);
+        at += 1;
     }
     writer.finish()
 }
@@ -100,61 +60,55 @@ pub(crate) fn line(text: &str) -> String {
     writer.finish()
 }
 
-fn is_silent(name: &str, parts: Parts) -> bool {
-    SILENT.contains(&name)
-        || match parts {
-            // Within an article it asks for scripts to be switched on, or repeats an image.
-            Parts::All => name == "noscript",
-            Parts::Inner => AROUND.contains(&name),
-        }
-}
-
-fn open(writer: &mut Writer, name: &str) {
-    match name {
-        "br" => writer.break_line(),
-        "ul" => writer.open_list(None),
-        "ol" => writer.open_list(Some(0)),
-        "li" => writer.open_item(),
-        "pre" => writer.open_pre(),
-        "tr" => writer.open_row(),
-        "td" | "th" => writer.open_cell(),
-        _ => gap(writer, name),
+fn open(writer: &mut Writer, tag: Tag) {
+    match tag {
+        Tag::Br => writer.break_line(),
+        Tag::Ul => writer.open_list(None),
+        Tag::Ol => writer.open_list(Some(0)),
+        Tag::Li => writer.open_item(),
+        Tag::Pre => writer.open_pre(),
+        Tag::Tr => writer.open_row(),
+        Tag::Td | Tag::Th => writer.open_cell(),
+        _ => gap(writer, tag),
     }
 }
 
-fn close(writer: &mut Writer, name: &str) {
-    match name {
-        "ul" | "ol" => writer.close_list(),
-        "li" => writer.close_item(),
-        "pre" => writer.close_pre(),
-        "tr" => writer.gap(Gap::Line),
-        "td" | "th" => writer.close_cell(),
-        "table" => writer.close_table(),
-        _ => gap(writer, name),
+fn close(writer: &mut Writer, tag: Tag) {
+    match tag {
+        Tag::Ul | Tag::Ol => writer.close_list(),
+        Tag::Li => writer.close_item(),
+        Tag::Pre => writer.close_pre(),
+        Tag::Tr => writer.gap(Gap::Line),
+        Tag::Td | Tag::Th => writer.close_cell(),
+        Tag::Table => writer.close_table(),
+        _ => gap(writer, tag),
     }
 }
 
-fn gap(writer: &mut Writer, name: &str) {
-    match name {
-        "address" | "article" | "aside" | "blockquote" | "body" | "center" | "details" | "dialog" | "div"
-        | "dl" | "fieldset" | "figure" | "footer" | "form" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6"
-        | "header" | "hgroup" | "hr" | "html" | "main" | "menu" | "nav" | "p" | "search" | "section"
-        | "table" => {
-            writer.gap(Gap::Blank);
-        }
-        "caption" | "dd" | "dt" | "figcaption" | "legend" | "option" | "summary" | "tbody" | "tfoot"
-        | "thead" => writer.gap(Gap::Line),
+fn gap(writer: &mut Writer, tag: Tag) {
+    match tag {
+        Tag::Caption | Tag::Dd | Tag::Dt | Tag::Figcaption | Tag::Summary | Tag::Tbody => writer.gap(Gap::Line),
+        _ if tag.is_block() => writer.gap(Gap::Blank),
         _ => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::blocks;
+    use crate::dom::{self, marks::Finder};
+
     use super::*;
+
+    fn written(html: &str) -> String {
+        let tree = dom::build(html, &Finder::new());
+        let blocks = blocks::split(&tree);
+        of_blocks(&tree, &blocks, &vec![true; blocks.len()])
+    }
 
     #[track_caller]
     fn check(html: &str, text: &str) {
-        assert_eq!(from_html(html, Parts::All), text);
+        assert_eq!(written(html), text);
     }
 
     #[test]
@@ -206,12 +160,7 @@ mod tests {
             "abc",
         );
         check("a<input value=\"x\">b<template><template></template>x</template>c", "abc");
-        let around = "<nav>n</nav><p>text</p><footer>f</footer>";
-        check(around, "n\n\ntext\n\nf");
-        assert_eq!(from_html(around, Parts::Inner), "text");
-        let unscripted = "a<noscript><p>Please switch on scripts.</p></noscript>b";
-        check(unscripted, "ab");
-        assert_eq!(from_html(unscripted, Parts::Inner), "a\n\nPlease switch on scripts.\n\nb");
+        check("a<noscript><p>b</p></noscript>", "a\n\nb");
     }
 
     #[test]
@@ -231,7 +180,7 @@ mod tests {
     fn broken_markup_ends() {
         for html in ["<", "a<b", "<pre>", "</li></ul></pre></td>", "<script>", "a<svg>b", "&", "<td><li><tr>"]
         {
-            from_html(html, Parts::All);
+            written(html);
         }
     }
 }

@@ -111,19 +111,8 @@ impl Writer {
         self.gap(Gap::Blank);
     }
 
-    /// Text of a serialised tree.
-    pub(super) fn text(&mut self, mut text: &str) {
-        while let Some((before, entity)) = text.split_once('&') {
-            self.written(before);
-            let known = ENTITIES.iter().find_map(|(name, is)| Some((*is, entity.strip_prefix(name)?)));
-            let (is, after) = known.unwrap_or(("&", entity));
-            self.written(is);
-            text = after;
-        }
-        self.written(text);
-    }
-
-    fn written(&mut self, text: &str) {
+    /// Text of a page.
+    pub(super) fn text(&mut self, text: &str) {
         if self.pre == 0 { self.words(text) } else { self.verbatim(text) }
     }
 
@@ -190,10 +179,6 @@ impl Writer {
         }
     }
 }
-
-/// What a serialiser escapes.
-const ENTITIES: [(&str, &str); 5] =
-    [("amp;", "&"), ("lt;", "<"), ("gt;", ">"), ("nbsp;", "\u{a0}"), ("quot;", "\"")];
 
 /// Controls, places where a word may be broken, changes of direction, and the private codes of icon fonts. Joiners
 /// stay: Persian, Indic scripts and emoji are spelt with them.
