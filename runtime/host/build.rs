@@ -5,8 +5,19 @@ use std::process::Command;
 use std::{env, fs, io};
 
 /// The stages that are built in, by the names that pipeline files use; each is the package `palimpsest-NAME`.
-const BUILT_IN: [&str; 8] =
-    ["cleanup", "decontaminate", "dedup", "extract", "language", "quality", "rephrase", "synthetic"];
+const BUILT_IN: [&str; 11] = [
+    "cleanup",
+    "decontaminate",
+    "dedup",
+    "extract",
+    "language",
+    "pii",
+    "quality",
+    "rephrase",
+    "score",
+    "synthetic",
+    "urls",
+];
 const TARGET: &str = "wasm32-wasip2";
 /// Word models shrink by half at this level; the levels above cost ten times as long for a tenth less.
 const PACKING: i32 = 9;

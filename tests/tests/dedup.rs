@@ -142,7 +142,9 @@ fn lines_that_a_host_repeats_stay_where_they_came_first() {
     let mut bytes = Vec::new();
     for page in 0..40 {
         let host = page % 2;
-        let text = format!("Home and products of host {host}\nPage {page} has a line of its own\nAll rights reserved");
+        let text = format!(
+            "Home and products of host {host}\nPage {page} has a line of its own\nAll rights reserved"
+        );
         let record = Record::new("conversion", &page.to_string(), 1)
             .field("WARC-Target-URI", &format!("https://host-{host}.example/{page}"))
             .block("text/plain", text.into_bytes());

@@ -21,6 +21,8 @@ pub struct TestPage {
     pub body: Vec<u8>,
     pub files: Vec<(String, Vec<u8>)>,
     pub board: TestBoard,
+    /// What each classifier says of a text.
+    pub classifiers: Vec<(String, Classify)>,
 }
 
 /// A board of notes. Pages that are given clones of one see each other's.
@@ -37,8 +39,6 @@ impl TestBoard {
         }
         notes.iter().take(own.map_or(notes.len(), |own| own + 1)).cloned().collect()
     }
-    /// What each classifier says of a text.
-    pub classifiers: Vec<(String, Classify)>,
 }
 
 /// A document with this text and no capture.

@@ -39,6 +39,9 @@ pub(crate) enum Verb {
     Journal(JournalVerb),
     /// Say what the rows of runs show together: how synthetic each crawl is, and what cleaning costs as it grows
     Report(ReportArgs),
+    /// Learn from a sample which scores make 20 buckets of as many tokens, for each language, and write the stage `score`'s
+    /// table
+    Calibrate(CalibrateArgs),
     /// Teach a classifier what a column of rows says, such as what the stage `annotate` had a model say of a sample
     TrainClassifier(TrainArgs),
     /// Let one plugin judge documents: JSON lines in, one JSON line each out
@@ -250,6 +253,22 @@ pub(crate) struct ReportArgs {
     /// The last year, or year and week, of crawls that later ones are compared with; ChatGPT came at the end of 2022
     #[arg(long, value_name = "YEAR", default_value = "2022-49")]
     pub(crate) baseline: String,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct CalibrateArgs {
+    /// Folders of runs, or files of rows: `.jsonl`, `.jsonl.gz`, `.jsonl.zst`, `.parquet`
+    #[arg(required = true)]
+    pub(crate) rows: Vec<PathBuf>,
+    /// A scorer of the stage `score`, whose column is `NAME_score`; may be given several times
+    #[arg(long, value_name = "NAME", required = true)]
+    pub(crate) scorer: Vec<String>,
+    /// Where to write the table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// A language with fewer documents has the boundaries of all languages together
+    #[arg(long, value_name = "DOCUMENTS", default_value_t = palimpsest::calibration::MIN_DOCUMENTS)]
+    pub(crate) min_documents: u64,
 }
 
 #[derive(Debug, Arguments)]

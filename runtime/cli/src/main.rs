@@ -3,6 +3,7 @@
 mod apply;
 mod args;
 mod batch;
+mod calibrate;
 mod check;
 mod estimate;
 mod exit;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Verb::Batch(verb) => batch::batch(verb),
         Verb::Journal(verb) => journal::journal(&verb),
         Verb::Report(args) => report::report(&args),
+        Verb::Calibrate(args) => calibrate::calibrate(&args),
         Verb::TrainClassifier(args) => train::train(&args),
         Verb::Apply(args) => apply::apply(&args),
         #[cfg(feature = "embedded")]

@@ -31,3 +31,5 @@ pub mod store;
 pub mod survey;
 pub mod tokens;
 pub mod training;
+
+pub use palimpsest_calibration as calibration;
