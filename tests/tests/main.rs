@@ -35,6 +35,8 @@ mod parts;
 mod quickstart;
 /// What others make of the rows.
 mod readers;
+/// What published recipes make of real pages.
+mod recipes;
 /// Replayed, killed, and started again.
 mod resume;
 mod server;
