@@ -271,6 +271,8 @@ register!(Cleanup);
 #[cfg(test)]
 mod defects;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vectors;

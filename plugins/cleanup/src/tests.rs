@@ -136,6 +136,94 @@ fn the_reference_runs_one_program_for_the_page() {
     check(&prox, &replies, &left, &calls);
 }
 
+/// The numbers of the record.
+#[test]
+fn the_fates_of_calls_are_counted() {
+    let program = "remove_lines(0, 1) normalize('nowhere') normalize('e')\nremove_lines(7, 9) keep_chunk()";
+    let Verdict::Emit(drafts) =
+        run(&stage(r#"{ "model": "m" }"#), &document(PAGE), &[reply(program)]).unwrap()
+    else {
+        panic!("kept")
+    };
+    let count = |name: &str| {
+        drafts[0].fields.iter().find(|field| field.name == name).map(|field| field.value.clone())
+    };
+    for (name, expected) in [
+        ("cleanup_applied", 1),
+        ("cleanup_absent", 1),
+        ("cleanup_refused", 1),
+        ("cleanup_out_of_range", 1),
+        ("cleanup_unreadable", 0),
+    ] {
+        assert!(matches!(count(name), Some(Value::Integer(number)) if number == expected), "{name}");
+    }
+    assert!(matches!(count("cleanup_scope"), Some(Value::Text(scope)) if scope == "page"));
+}
+
+/// What comes of a page at a level: the prompts, one round after the other, and the end.
+#[track_caller]
+fn level(settings: &str, replies: &[&str], rounds: &[&str], end: &str) {
+    let (stage, page) = (stage(settings), document(PAGE));
+    let mut given = Vec::new();
+    let mut models = Vec::new();
+    for said in replies {
+        let Verdict::Ask(prompts) = run(&stage, &page, &given).unwrap() else { panic!("asks once more") };
+        assert_eq!(prompts.len(), 1);
+        models.push(prompts[0].model.clone());
+        given.push(reply(said));
+    }
+    let said = match run(&stage, &page, &given).unwrap() {
+        Verdict::Drop(reason) => reason,
+        Verdict::Ask(_) => "asks".to_owned(),
+        Verdict::Emit(drafts) => {
+            let field = drafts[0].fields.iter().find(|field| field.name == "cleanup_document");
+            let word = match field.map(|field| &field.value) {
+                Some(Value::Text(word)) => word.clone(),
+                _ => String::new(),
+            };
+            format!("{word} {}", drafts[0].text.as_deref().map_or("unchanged", |_| "changed"))
+        }
+    };
+    assert_eq!(
+        (models.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), said.as_str()),
+        (rounds, end)
+    );
+}
+
+#[test]
+fn documents_are_judged_first_and_alone() {
+    let both = r#"{ "model": "m", "level": "both", "doc_model": "d" }"#;
+    level(both, &["drop_doc()"], &["d"], "cleanup_drop_doc");
+    level(both, &["keep_doc()", "remove_lines(0, 1)"], &["d", "m"], "keep changed");
+    level(both, &["keep_doc() # do not drop", "keep_chunk()"], &["d", "m"], "keep unchanged");
+    level(both, &["", "keep_chunk()"], &["d", "m"], "empty_reply unchanged");
+    let document = r#"{ "model": "m", "level": "document" }"#;
+    level(document, &["keep_doc()"], &["m"], "keep unchanged");
+    level(document, &["who knows"], &["m"], "undecided unchanged");
+    level(document, &["drop_doc()"], &["m"], "cleanup_drop_doc");
+    let reference =
+        r#"{ "model": "m", "level": "document", "mode": "reference", "format": "prox", "system": "" }"#;
+    level(reference, &["keep_doc() # do not drop"], &["m"], "cleanup_drop_doc");
+}
+
+#[test]
+fn the_document_refiner_is_shown_the_text_and_nothing_else() {
+    let ask = |max: u32, system: &str| {
+        let settings = format!(
+            r#"{{ "model": "m", "level": "document", "format": "prox", "system": "{system}", "max_doc_tokens": {max} }}"#
+        );
+        let Verdict::Ask(prompts) = run(&stage(&settings), &document(PAGE), &[]).unwrap() else {
+            panic!("asks")
+        };
+        prompts.into_iter().next().unwrap()
+    };
+    let asked = ask(2000, "Be kind.");
+    assert_eq!((asked.user.as_str(), asked.system.as_deref(), asked.shape), (PAGE, Some("Be kind."), None));
+    // 32 are for the template and 2 for the system line, so 6 words are left.
+    assert_eq!(ask(40, "Be kind.").user.trim_end(), "Home\nAbout\nThe first line of");
+    assert_eq!(ask(40, "").system, None);
+}
+
 #[test]
 fn settings_that_cannot_work_are_refused() {
     for settings in [

@@ -16,6 +16,11 @@ fn vectors() -> Option<Vec<Value>> {
     let data = std::env::var_os("PALIMPSEST_DATA").map_or_else(|| root.join("../shared/data"), PathBuf::from);
     let path = data.join("cleanup/prox_exec_vectors_dev.jsonl.gz");
     let Ok(file) = std::fs::File::open(&path) else {
+        assert!(
+            std::env::var_os("PALIMPSEST_NO_SKIP").is_none_or(|value| value != "1"),
+            "no {}",
+            path.display()
+        );
         println!("skipped: no {}", path.display());
         return None;
     };
@@ -38,7 +43,7 @@ fn thresholds(row: &Value) -> Thresholds {
 }
 
 #[test]
-fn the_prox_executor_says_what_the_original_says() {
+fn reference_mode_says_what_the_original_says() {
     let Some(rows) = vectors() else { return };
     for row in &rows {
         let executed = prox::execute(text(row, "doc"), text(row, "program"), &thresholds(row));

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::pattern::mask;
 use super::sample::Sample;
 
-/// The most lines to choose from; menus that are longer are shown in part.
-const MAX_ROWS: usize = 80;
+/// The most lines to choose from; menus that are longer are shown in part. Half of all pages have fewer lines in full.
+const MAX_ROWS: usize = 200;
 
 /// The most lines shown for comparison.
 const MAX_OTHERS: usize = 8;
@@ -118,7 +118,12 @@ mod tests {
 
     #[test]
     fn long_sites_are_listed_in_part() {
-        let page: String = (0..500).map(|line| format!("menu {}\n", "x".repeat(line))).collect();
+        let letter = |number: u8| char::from(b'a' + number);
+        let page: String = (0..500_u16)
+            .map(|line| {
+                [letter((line / 26) as u8), letter((line % 26) as u8), '\n'].iter().collect::<String>()
+            })
+            .collect();
         let listing = Listing::new(&[Sample::new(&page), Sample::new(&page)], u32::MAX, |_| 1);
         assert_eq!(listing.rows.len(), MAX_ROWS);
         let listing = Listing::new(&[Sample::new(&page)], u32::MAX, |_| 1);

@@ -12,7 +12,7 @@ use crate::program::{Call, Item, Verb, parse};
 use crate::settings::Settings;
 
 /// More rules than a prompt lists lines are a model that repeats itself.
-const MAX_RULES: usize = 128;
+const MAX_RULES: usize = 256;
 
 /// A page after its site's program.
 #[derive(Debug)]
