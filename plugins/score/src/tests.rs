@@ -62,7 +62,7 @@ fn outcome(settings: &serde_json::Value, page: &TestPage) -> Result<String, Stri
                 match value {
                     Value::Number(number) => format!("{name} {number:.3}"),
                     Value::Integer(integer) => format!("{name} {integer}"),
-                    other => panic!("{other:?}"),
+                    other @ (Value::Text(_) | Value::Flag(_) | Value::Texts(_)) => panic!("{other:?}"),
                 }
             });
             Ok(told.collect::<Vec<_>>().join(", "))

@@ -119,7 +119,7 @@ fn what_cannot_be_trained_is_refused() {
     refused(&Params { bucket: 0, ..params() }, "bucket");
     refused(&Params { loss: Loss::Negative, ..params() }, "loss");
     refused(&Params { dim: 100_000, bucket: 1 << 30, ..params() }, "17179869184");
-    refused(&Params { lr: 1e30, ..params() }, "lr");
+    refused(&Params { lr: f32::MAX, ..params() }, "lr");
     assert_eq!(train(&[], &params()).unwrap_err(), TrainError::NoLabels);
     assert_eq!(train(&[Sample { labels: vec![], text: "a" }], &params()).unwrap_err(), TrainError::NoLabels);
 }
