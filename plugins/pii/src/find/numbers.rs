@@ -92,12 +92,12 @@ fn numbers(text: &str) -> Vec<Number> {
 
 impl Number {
     /// No letter, digit or decimal mark on either side.
-    fn stands_alone(&self, text: &str) -> bool {
+    fn stands_alone(&self, text: &str, end: usize) -> bool {
         let bytes = text.as_bytes();
         let before = self.span.start.checked_sub(1).and_then(|at| bytes.get(at)).copied();
-        let after = bytes.get(self.span.end).copied();
+        let after = bytes.get(end).copied();
         let joins = |byte: u8| is_word(byte) || matches!(byte, b'-' | b'/' | b'=' | b'#' | b'$');
-        let decimal = after == Some(b',') && bytes.get(self.span.end + 1).is_some_and(u8::is_ascii_digit);
+        let decimal = after == Some(b',') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
         let ends = after.is_some_and(|byte| is_word(byte) || byte == b'%' || byte == b'=');
         !before.is_some_and(joins) && !ends && !decimal
     }
@@ -115,9 +115,17 @@ pub(super) fn phones(text: &str) -> Vec<Range<usize>> {
     numbers(text).into_iter().filter_map(|number| phone(text, &number)).collect()
 }
 
+/// The bytes of an extension right behind a number: `x123`.
+fn extension(bytes: &[u8]) -> usize {
+    let digits = bytes.iter().skip(1).take_while(|byte| byte.is_ascii_digit()).count();
+    let ends = !bytes.get(digits + 1).is_some_and(|&byte| is_word(byte));
+    if bytes.first() == Some(&b'x') && (1..=5).contains(&digits) && ends { digits + 1 } else { 0 }
+}
+
 fn phone(text: &str, number: &Number) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let Range { start, end } = number.span;
+    let end = end + extension(bytes.get(end..).unwrap_or_default());
     let near = before(text, start, NEAR);
     if !(7..=15).contains(&number.digits.len()) || has_word(&near, &OTHERS) {
         return None;
@@ -130,10 +138,10 @@ fn phone(text: &str, number: &Number) -> Option<Range<usize>> {
         let from = start - marks;
         let apart = from.checked_sub(1).and_then(|at| bytes.get(at)).is_none_or(|&byte| !is_word(byte));
         let valid = apart && !number.digits.starts_with('0') && 8 <= number.digits.len();
-        let follows = bytes.get(end).is_some_and(|&byte| is_word(byte) && byte != b'x');
+        let follows = bytes.get(end).is_some_and(|&byte| is_word(byte));
         return (valid && !follows).then_some(from..end);
     }
-    if !number.stands_alone(text) {
+    if !number.stands_alone(text, end) {
         return None;
     }
     let from =
@@ -170,7 +178,11 @@ pub(super) fn cards(text: &str) -> Vec<Range<usize>> {
     let is = |number: &Number| {
         let grouped = number.groups.len() == 1 || number.groups.iter().rev().skip(1).all(|&group| 3 < group);
         let even = number.gaps.windows(2).all(|pair| pair[0] == pair[1]) && number.gaps_are(&[" ", "-"]);
-        number.stands_alone(text) && grouped && even && is_issued(&number.digits) && luhn(&number.digits)
+        number.stands_alone(text, number.span.end)
+            && grouped
+            && even
+            && is_issued(&number.digits)
+            && luhn(&number.digits)
     };
     numbers(text).into_iter().filter(is).map(|number| number.span).collect()
 }
@@ -208,7 +220,7 @@ fn luhn(digits: &str) -> bool {
         })
         .sum();
     // All zeros have the checksum as well.
-    sum % 10 == 0 && 0 < sum
+    sum.is_multiple_of(10) && 0 < sum
 }
 
 pub(super) fn ibans(text: &str) -> Vec<Range<usize>> {

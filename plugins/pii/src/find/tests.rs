@@ -12,7 +12,8 @@ const MAX_BYTES: u64 = 64 << 20;
 #[track_caller]
 fn check(text: &str, expected: &[(Kind, &str)]) {
     let found = find(text, &ALL, true);
-    let found: Vec<(Kind, &str)> = found.into_iter().map(|found| (found.kind, &text[found.span])).collect();
+    let found: Vec<(Kind, &str)> =
+        found.into_iter().map(|found| (found.kind, text.get(found.span).unwrap())).collect();
     assert_eq!(found, expected, "{text:?}");
 }
 
@@ -76,6 +77,8 @@ fn phones_are_found() {
         ("Call 212-736-5000.", "212-736-5000"),
         ("(212) 736-5000", "(212) 736-5000"),
         ("1-800-356-9377", "1-800-356-9377"),
+        ("212-736-5000x123", "212-736-5000x123"),
+        ("+1 (212) 736-5000x01234", "+1 (212) 736-5000x01234"),
         ("01 42 68 53 00", "01 42 68 53 00"),
         ("(020) 7946 0958", "(020) 7946 0958"),
         ("0049 30 901820", "0049 30 901820"),
@@ -99,6 +102,7 @@ fn phones_are_found() {
         "$ 100 200 3000",
         "x=212-736-5000",
         "order 212-736-5000",
+        "212-736-5000xl",
         "Section 212.736.50",
         "2024 2025 2026",
         "+5",
@@ -132,7 +136,8 @@ fn cards_and_accounts_need_their_checksum() {
 fn long_texts_take_linear_time() {
     let start = std::time::Instant::now();
     for unit in ["@", "a@b.co", "1", "1.", "1-", "DE89 ", "DE", "a.", ":", "(+", "é", "tel 1 "] {
-        find(&unit.repeat((1 << 20) / unit.len()), &ALL, true);
+        let found = find(&unit.repeat((1 << 20) / unit.len()), &ALL, true);
+        assert!(found.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start));
     }
     assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
 }
@@ -173,12 +178,12 @@ fn made_up_sentences_are_scored() {
             let hit = found.contains(one);
             scores.entry(one.kind).or_default()[if hit { 0 } else { 1 }] += 1;
             if !hit {
-                println!("missed {:?} {:?}", one.kind, &text[one.span.clone()]);
+                println!("missed {:?} {:?}", one.kind, text.get(one.span.clone()).unwrap());
             }
         }
         for one in found.iter().filter(|one| !gold.contains(one)) {
             scores.entry(one.kind).or_default()[2] += 1;
-            println!("false alarm {:?} {:?}", one.kind, &text[one.span.clone()]);
+            println!("false alarm {:?} {:?}", one.kind, text.get(one.span.clone()).unwrap());
         }
     }
     println!("kind    gold found  P     R     F1");
