@@ -48,7 +48,11 @@ fn main() {
         }
     }
     for (name, values) in scores {
-        println!("{name:44} {:4} pages {:.3}", values.len(), values.iter().sum::<f64>() / count(values.len()));
+        println!(
+            "{name:44} {:4} pages {:.3}",
+            values.len(),
+            values.iter().sum::<f64>() / count(values.len())
+        );
     }
     let bytes: usize = pages.iter().map(|page| page.body.len()).sum();
     let seconds = spent.as_secs_f64();
@@ -68,7 +72,10 @@ fn count(count: usize) -> f64 {
 
 fn read(path: PathBuf) -> String {
     let mut bytes = Vec::new();
-    flate2::read::MultiGzDecoder::new(File::open(path).unwrap()).take(MAX_BYTES).read_to_end(&mut bytes).unwrap();
+    flate2::read::MultiGzDecoder::new(File::open(path).unwrap())
+        .take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -105,7 +112,8 @@ fn score(row: &Value, text: &str, scores: &mut BTreeMap<String, Vec<f64>>) {
     let (text, empty) = (plain(text), Vec::new());
     let share = |key: &str| {
         let snippets = row[key].as_array().unwrap_or(&empty);
-        let found = snippets.iter().filter(|snippet| text.contains(&plain(snippet.as_str().unwrap()))).count();
+        let found =
+            snippets.iter().filter(|snippet| text.contains(&plain(snippet.as_str().unwrap()))).count();
         (!snippets.is_empty()).then(|| count(found) / count(snippets.len()))
     };
     if let Some(found) = share("must") {
@@ -118,9 +126,7 @@ fn score(row: &Value, text: &str, scores: &mut BTreeMap<String, Vec<f64>>) {
 
 /// Words; of scripts without blanks each character.
 fn tokens(text: &str) -> Vec<String> {
-    let alone = |c: char| {
-        matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{e00}'..='\u{e7f}' | '\u{1000}'..='\u{109f}')
-    };
+    let alone = |c: char| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{e00}'..='\u{e7f}' | '\u{1000}'..='\u{109f}');
     let (mut tokens, mut word) = (Vec::new(), String::new());
     for c in text.to_lowercase().chars() {
         if !alone(c) && (c.is_alphanumeric() || c == '_') {

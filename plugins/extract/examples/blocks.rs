@@ -13,7 +13,9 @@ fn main() {
         let width = samples.first().map_or(0, |s| s.features.len());
         for s in &samples {
             assert_eq!(s.features.len(), width);
-            for x in &s.features { f.write_all(&x.to_le_bytes()).unwrap(); }
+            for x in &s.features {
+                f.write_all(&x.to_le_bytes()).unwrap();
+            }
         }
         let texts: Vec<_> = samples.iter().map(|s| &s.text).collect();
         let containers: Vec<_> = samples.iter().map(|s| &s.containers).collect();

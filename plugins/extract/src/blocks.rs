@@ -102,7 +102,14 @@ impl Counts {
 /// The blocks of a tree in their order.
 pub(crate) fn split(tree: &Tree) -> Vec<Block> {
     let mut splitter = Splitter { blocks: Vec::new(), open: None, is_inside: false, was_link: false };
-    let root = Frame { end: u32::MAX, tag: Tag::Body, block: 0, block_tag: Tag::Body, nearest: [NOWHERE; marks::COUNT], is_row: false };
+    let root = Frame {
+        end: u32::MAX,
+        tag: Tag::Body,
+        block: 0,
+        block_tag: Tag::Body,
+        nearest: [NOWHERE; marks::COUNT],
+        is_row: false,
+    };
     let mut stack = vec![root];
     let mut at = 0;
     while let Some(node) = tree.nodes.get(at as usize) {
@@ -117,7 +124,9 @@ pub(crate) fn split(tree: &Tree) -> Vec<Block> {
         }
         let Some(frame) = stack.last().cloned() else { break };
         match node.kind {
-            Kind::Text { from, to, is_link } => splitter.text(at, tree.text(from, to), is_link, &frame, stack.len()),
+            Kind::Text { from, to, is_link } => {
+                splitter.text(at, tree.text(from, to), is_link, &frame, stack.len())
+            }
             Kind::Element { tag, .. } if tag.is_silent() => {
                 at = node.end;
                 continue;
@@ -131,7 +140,12 @@ pub(crate) fn split(tree: &Tree) -> Vec<Block> {
                     splitter.finish();
                 }
                 if at + 1 < node.end {
-                    let mut frame = Frame { end: node.end, tag: if joins { Tag::Span } else { tag }, is_row: frame.is_row && !tag.is_block() || joins, ..frame };
+                    let mut frame = Frame {
+                        end: node.end,
+                        tag: if joins { Tag::Span } else { tag },
+                        is_row: frame.is_row && !tag.is_block() || joins,
+                        ..frame
+                    };
                     if tag == Tag::Tr {
                         frame.is_row = is_plain_row(tree, at, node.end);
                     }

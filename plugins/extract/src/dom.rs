@@ -16,11 +16,7 @@ pub(crate) use tags::Tag;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     /// A place in the tree's text.
-    Text {
-        from: u32,
-        to: u32,
-        is_link: bool,
-    },
+    Text { from: u32, to: u32, is_link: bool },
     Element {
         tag: Tag,
         marks: Marks,

@@ -76,7 +76,8 @@ impl<'a> Page<'a> {
 
     fn range(&self, node: u32) -> (usize, usize) {
         let end = self.tree.nodes.get(node as usize).map_or(0, |node| node.end);
-        let start = |node: u32| self.starts.get(node as usize).map_or(self.blocks.len(), |&start| start as usize);
+        let start =
+            |node: u32| self.starts.get(node as usize).map_or(self.blocks.len(), |&start| start as usize);
         (start(node), start(end))
     }
 
@@ -127,7 +128,9 @@ impl<'a> Page<'a> {
                 return false;
             }
             let text = letters(&text(self.tree, block));
-            5 <= text.len() && title.starts_with(&text) || text.starts_with(&title) || 20 <= text.len() && title.contains(&text)
+            5 <= text.len() && title.starts_with(&text)
+                || text.starts_with(&title)
+                || 20 <= text.len() && title.contains(&text)
         };
         let heading = self.blocks.iter().position(|block| block.tag.is_heading() && says(&block));
         heading.unwrap_or(self.blocks.len())
@@ -271,7 +274,13 @@ impl<'a> Page<'a> {
             _ if other < at => 2.0,
             _ => 3.0,
         };
-        let gap = if is_in { 0 } else if at < from { from - at } else { at + 1 - end };
+        let gap = if is_in {
+            0
+        } else if at < from {
+            from - at
+        } else {
+            at + 1 - end
+        };
         let next = self.blocks.get(at + 1..).unwrap_or_default().iter().take(12);
         let body = next.clone().find(|other| !other.tag.is_heading());
         to.extend([
@@ -445,10 +454,14 @@ fn groups(tree: &Tree, blocks: &[Block]) -> Vec<u32> {
         Some((Kind::Element { shape, .. }, parent)) => (shape, parent),
         _ => (0, 0),
     };
-    let mut keys: Vec<(u64, usize)> = blocks.iter().enumerate().map(|(at, block)| {
-        let (own, parent) = shape(block.owner);
-        (u64::from(own) << 32 | u64::from(shape(parent).0), at)
-    }).collect();
+    let mut keys: Vec<(u64, usize)> = blocks
+        .iter()
+        .enumerate()
+        .map(|(at, block)| {
+            let (own, parent) = shape(block.owner);
+            (u64::from(own) << 32 | u64::from(shape(parent).0), at)
+        })
+        .collect();
     keys.sort_unstable();
     let mut groups = vec![0; blocks.len()];
     for (group, same) in (0_u32..).zip(keys.chunk_by(|a, b| a.0 == b.0)) {

@@ -9,6 +9,8 @@ mod features;
 mod head;
 mod media;
 mod model;
+#[cfg(test)]
+mod robust;
 mod text;
 pub mod training;
 
@@ -29,6 +31,9 @@ const DEFAULT_MIN_CHARS: u64 = 50;
 
 /// The largest specification on one page has some 150 000 elements; a quarter of a million blocks take a second to judge.
 const MAX_BLOCKS: usize = 250_000;
+
+/// How many nodes before a text's heading its day may stand.
+const BYLINE_NODES: u32 = 20;
 
 /// Settings of the stage `extract`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -59,7 +64,7 @@ impl Favor {
     fn beta(self) -> Beta {
         Beta(match self {
             Self::Precision => 0.5,
-            Self::Balanced => 0.8,
+            Self::Balanced => 0.75,
             Self::Recall => 1.5,
         })
     }
@@ -139,7 +144,7 @@ impl Stage for Extract {
     }
 
     fn columns(&self) -> Vec<Column> {
-        vec![column("title", Kind::Text), column("html_lang", Kind::Text), column("extractor", Kind::Text)]
+        ["title", "html_lang", "published", "extractor"].map(|name| column(name, Kind::Text)).to_vec()
     }
 
     async fn process(&self, page: &Page<'_>) -> Result<Outcome, String> {
@@ -171,7 +176,7 @@ impl Extract {
             Claim::Other => return Err(Reject::NotHtml),
         };
         let draft = match media {
-            Media::Html => self.html(&source)?,
+            Media::Html => self.html(&source, &page.document().date)?,
             Media::Plain => Draft::new().text(text::from_plain(&source)).with("extractor", "plain"),
         };
         let text = draft.text.as_deref().unwrap_or_default();
@@ -186,7 +191,7 @@ impl Extract {
         Ok(draft)
     }
 
-    fn html(&self, source: &str) -> Result<Draft, Reject> {
+    fn html(&self, source: &str, captured: &str) -> Result<Draft, Reject> {
         let tree = dom::build(source, &self.finder);
         let blocks = blocks::split(&tree);
         if MAX_BLOCKS < blocks.len() {
@@ -201,15 +206,29 @@ impl Extract {
         if let Some(lang) = head::lang(&tree.head) {
             draft = draft.with("html_lang", lang);
         }
+        if let Some(day) = head::published(&tree.head, captured, beginning(&tree, &blocks, &keep)) {
+            draft = draft.with("published", day);
+        }
         Ok(draft.with("extractor", "blocks"))
     }
+}
+
+/// The nodes between which the day of a text stands: from its title, or a little before its beginning, to its third block.
+fn beginning(tree: &dom::Tree, blocks: &[blocks::Block], keep: &[bool]) -> (u32, u32) {
+    let mut kept = blocks.iter().zip(keep).filter(|(_, keep)| **keep).map(|(block, _)| block);
+    let Some(first) = kept.next() else { return (0, 0) };
+    let title = blocks.iter().map_while(|block| (block.first <= first.first).then_some(block));
+    let from =
+        title.filter(|block| block.tag == dom::Tag::H1).last().map_or(first.first, |block| block.first);
+    let to = kept.nth(1).map_or(tree.nodes.len(), |third| third.first as usize);
+    (from.saturating_sub(BYLINE_NODES), u32::try_from(to).unwrap_or(u32::MAX))
 }
 
 palimpsest_plugin::register!(Extract);
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::{Duration, SystemTime};
 
     use palimpsest_plugin::Value;
     use palimpsest_plugin::testing::{self, TestPage, Verdict, document, html};
@@ -225,7 +244,7 @@ mod tests {
 
     fn article(inside: &str) -> TestPage {
         html(&format!(
-            "<html lang=en><head><title>The river</title></head><body><nav><a href=/>Home</a></nav>\
+            "<html lang=en><head><title>The river</title><meta name=date content=2026-09-30></head><body><nav><a href=/>Home</a></nav>\
              <article><p>{PROSE}</p>{inside}<p>{PROSE}</p></article></body></html>"
         ))
     }
@@ -302,18 +321,40 @@ mod tests {
         let fields: Vec<_> =
             drafts[0].fields.iter().map(|field| (field.name.as_str(), &field.value)).collect();
         let columns: Vec<_> = stage().columns().into_iter().map(|column| column.name).collect();
-        assert_eq!(columns, ["title", "html_lang", "extractor"]);
-        for (field, (name, text)) in
-            fields.iter().zip([("title", "The river"), ("html_lang", "en"), ("extractor", "blocks")])
-        {
+        assert_eq!(columns, ["title", "html_lang", "published", "extractor"]);
+        for (field, (name, text)) in fields.iter().zip([
+            ("title", "The river"),
+            ("html_lang", "en"),
+            ("published", "2026-09-30"),
+            ("extractor", "blocks"),
+        ]) {
             assert!(field.0 == name && matches!(field.1, Value::Text(value) if value == text), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn formulas_are_kept_once() {
+        let tex = "<math><semantics><mrow><mi>x</mi></mrow><annotation encoding='application/x-tex'>\\frac{x}{2}\
+                   </annotation><annotation encoding='MathML-Content'>y</annotation></semantics></math>";
+        let katex = format!(
+            "<span class=katex><span class=katex-mathml>{tex}</span><span class=katex-html aria-hidden=true>\
+             <span>x2</span></span></span>"
+        );
+        let mathjax = "<span class=MathJax_Preview></span><script type='math/tex'>\\frac{x}{2}</script>";
+        let wiki = "<math alttext='\\frac{x}{2}'><mi>x</mi></math>";
+        for formula in [tex, &katex, mathjax, wiki] {
+            kept(
+                article(&format!("<p>{PROSE} Half of it is {formula}.</p>")),
+                &format!("{PROSE}\n\n{PROSE} Half of it is $\\frac{{x}}{{2}}$.\n\n{PROSE}"),
+            );
         }
     }
 
     #[test]
     fn settings_are_checked() {
         assert!(Extract::configure(Settings { max_bytes: 0, ..Settings::default() }).is_err());
-        let small = Extract::configure(Settings { max_bytes: 100, min_chars: 0, ..Settings::default() }).unwrap();
+        let small =
+            Extract::configure(Settings { max_bytes: 100, min_chars: 0, ..Settings::default() }).unwrap();
         let Verdict::Drop(reason) = testing::run(&small, &article(""), &[]).unwrap() else { panic!("drops") };
         assert!(reason.starts_with("too_large: ") && reason.ends_with(" bytes"), "{reason}");
         let Verdict::Emit(_) = testing::run(&small, &typed("text/plain", "x"), &[]).unwrap() else {
@@ -321,6 +362,16 @@ mod tests {
         };
         let empty = document("");
         assert_eq!(outcome(&empty), Err("no_text".to_owned()));
+    }
+
+    /// The time that this thread has computed, where the system tells: on a busy machine the clock says nothing.
+    fn cpu() -> Duration {
+        let Ok(stat) = std::fs::read_to_string("/proc/thread-self/stat") else {
+            return SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        };
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
+        Duration::from_millis((ticks(11) + ticks(12)) * 10)
     }
 
     /// Pages made to be expensive. The time is far above what they take, and far below what they would take a parser
@@ -334,11 +385,14 @@ mod tests {
             Verdict::Drop(said) => Err(said.split(':').next().unwrap_or_default().to_owned()),
             Verdict::Ask(_) => panic!("asks nothing"),
         };
-        let start = Instant::now();
+        let begun = cpu();
         let first = said();
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        let spent = cpu() - begun;
+        assert!(spent < Duration::from_secs(5), "{spent:?}");
         match (&first, expected) {
-            (Ok(text), Ok(part)) => assert!(text.contains(part), "{}", text.chars().take(200).collect::<String>()),
+            (Ok(text), Ok(part)) => {
+                assert!(text.contains(part), "{}", text.chars().take(200).collect::<String>())
+            }
             (Err(reason), Err(expected)) => assert_eq!(reason, expected),
             (Ok(_), Err(_)) | (Err(_), Ok(_)) => panic!("{:?}", first.map(|text| text.len())),
         }
@@ -348,7 +402,10 @@ mod tests {
     #[test]
     fn nesting_is_quick() {
         quick(&format!("{}<p>{PROSE}", "<div>".repeat(100_000)), Ok(PROSE));
-        quick(&format!("{}<p>{PROSE}</p>{}<p>{PROSE}", "<div>".repeat(50_000), "</div>".repeat(50_000)), Ok(PROSE));
+        quick(
+            &format!("{}<p>{PROSE}</p>{}<p>{PROSE}", "<div>".repeat(50_000), "</div>".repeat(50_000)),
+            Ok(PROSE),
+        );
         quick(&format!("{}{PROSE}", "<b><i>".repeat(10_000)), Ok(PROSE));
         quick(&format!("{}{PROSE}", "<font size=1 color=x>".repeat(30_000)), Ok(PROSE));
         quick(&format!("{}{PROSE}", "<x-y>".repeat(100_000)), Ok(PROSE));
@@ -377,7 +434,10 @@ mod tests {
         quick(&format!("<p>{PROSE}</p>").repeat(200_000), Ok(PROSE));
         quick(&"<p>".repeat(1_000_000), Err("no_text"));
         quick(&"<p>x".repeat(300_000), Err("too_complex"));
-        quick(&format!("<table>{}</table>", "<tr><td>one cell<td>another cell".repeat(100_000)), Ok("one cell | another"));
+        quick(
+            &format!("<table>{}</table>", "<tr><td>one cell<td>another cell".repeat(100_000)),
+            Ok("one cell | another"),
+        );
         quick(&format!("<p>{PROSE}</p><div>{}</div>", "<a href=x>link</a> ".repeat(100_000)), Ok(""));
         quick(&format!("<pre>{}</pre>", "words of a log\n".repeat(1_300_000)), Ok("words of a log\nwords"));
         quick(&format!("<article><p>{}</p></article>", "word ".repeat(200_000)), Ok("word word"));

@@ -87,7 +87,9 @@ fn close(writer: &mut Writer, tag: Tag) {
 
 fn gap(writer: &mut Writer, tag: Tag) {
     match tag {
-        Tag::Caption | Tag::Dd | Tag::Dt | Tag::Figcaption | Tag::Summary | Tag::Tbody => writer.gap(Gap::Line),
+        Tag::Caption | Tag::Dd | Tag::Dt | Tag::Figcaption | Tag::Summary | Tag::Tbody => {
+            writer.gap(Gap::Line)
+        }
         _ if tag.is_block() => writer.gap(Gap::Blank),
         _ => {}
     }

@@ -28,7 +28,11 @@ pub fn samples(html: &str) -> Vec<Sample> {
         Sample {
             text: features::text(&tree, block),
             features,
-            containers: page.containers(block).iter().map(|container| (container.from, container.to)).collect(),
+            containers: page
+                .containers(block)
+                .iter()
+                .map(|container| (container.from, container.to))
+                .collect(),
             group: page.groups.get(at).copied().unwrap_or_default(),
         }
     };

@@ -79,7 +79,11 @@ fn position(len: usize) -> u32 {
 }
 
 fn decoded(text: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'&', text.as_bytes()).is_some() { htmlize::unescape(text) } else { Cow::Borrowed(text) }
+    if memchr::memchr(b'&', text.as_bytes()).is_some() {
+        htmlize::unescape(text)
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -148,13 +152,22 @@ impl<'a> Builder<'a> {
         }
         if !matches!(
             tag,
-            Tag::Title | Tag::Meta | Tag::Base | Tag::Script | Tag::Raw | Tag::Void | Tag::Noscript | Tag::Template
+            Tag::Title
+                | Tag::Meta
+                | Tag::Base
+                | Tag::Script
+                | Tag::Raw
+                | Tag::Void
+                | Tag::Noscript
+                | Tag::Template
         ) {
             self.close_head();
         }
         match tag {
             Tag::Format | Tag::Void | Tag::Base | Tag::Annotation | Tag::Raw => {}
-            Tag::A => self.is_link = Attributes(attributes).any(|(name, _)| name.eq_ignore_ascii_case("href")),
+            Tag::A => {
+                self.is_link = Attributes(attributes).any(|(name, _)| name.eq_ignore_ascii_case("href"))
+            }
             Tag::Meta => self.meta(attributes),
             Tag::Title => {
                 if self.tree.head.title.is_empty() {
@@ -187,12 +200,15 @@ impl<'a> Builder<'a> {
             self.overflow += 1;
             return;
         }
-        let (marks, shape) = self.attributes(tag, name, attributes);
-        let node = self.push(Kind::Element { tag, marks, shape });
+        let (marks, shape, is_rendering) = self.attributes(tag, name, attributes);
+        // A formula's second copy, drawn from its source, says nothing.
+        let shown = if is_rendering { Tag::Silent } else { tag };
+        let node = self.push(Kind::Element { tag: shown, marks, shape });
         self.stack.push(Open { tag, name, node });
     }
 
-    fn attributes(&mut self, tag: Tag, name: &str, attributes: &str) -> (Marks, u32) {
+    fn attributes(&mut self, tag: Tag, name: &str, attributes: &str) -> (Marks, u32, bool) {
+        let mut is_rendering = false;
         let mut marks = marks::of_tag(tag);
         let mut shape = fnv(name.as_bytes(), 0x811c_9dc5);
         for (name, value) in Attributes(attributes) {
@@ -201,12 +217,8 @@ impl<'a> Builder<'a> {
                     let class = value.get(..MAX_CLASS).unwrap_or(value);
                     marks |= self.finder.words(class);
                     shape = fnv(class.as_bytes(), shape);
-                    if self.has_tex && (class.starts_with("MathJax") || class.starts_with("mjx-")) {
-                        marks |= 1 << marks::HIDDEN;
-                    }
-                    if class == "katex-html" {
-                        marks |= 1 << marks::HIDDEN;
-                    }
+                    is_rendering |= class == "katex-html"
+                        || self.has_tex && (class.starts_with("MathJax") || class.starts_with("mjx-"));
                 }
                 "id" | "ID" => marks |= self.finder.words(value.get(..MAX_CLASS).unwrap_or(value)),
                 "role" => marks |= marks::of_role(value),
@@ -221,7 +233,7 @@ impl<'a> Builder<'a> {
                 _ => {}
             }
         }
-        (marks, shape)
+        (marks, shape, is_rendering)
     }
 
     fn time(&mut self, value: &str) {
@@ -331,10 +343,9 @@ impl<'a> Builder<'a> {
             Tag::Dd | Tag::Dt => self.pop_to(|open| matches!(open, Tag::Dd | Tag::Dt), ends_item),
             Tag::Td | Tag::Th => self.pop_to(Tag::is_cell, |open| open == Tag::Table),
             Tag::Tr => self.pop_to(|open| open == Tag::Tr, |open| open == Tag::Table),
-            Tag::Tbody => self.pop_to(
-                |open| matches!(open, Tag::Tbody | Tag::Caption),
-                |open| open == Tag::Table,
-            ),
+            Tag::Tbody => {
+                self.pop_to(|open| matches!(open, Tag::Tbody | Tag::Caption), |open| open == Tag::Table)
+            }
             Tag::Option => self.pop_to(|open| open == Tag::Option, |open| open != Tag::Option),
             _ => {}
         }
@@ -378,7 +389,9 @@ impl<'a> Builder<'a> {
                 }
             }
             _ if tag.is_heading() => self.pop_to(Tag::is_heading, Tag::is_scope),
-            _ if tag.is_table_part() => self.pop_to(|open| open == tag, |open| open == Tag::Table && tag != open),
+            _ if tag.is_table_part() => {
+                self.pop_to(|open| open == tag, |open| open == Tag::Table && tag != open)
+            }
             _ if tag.is_block() => self.pop_to(|open| open == tag, Tag::is_scope),
             _ => {
                 for at in (0..self.stack.len()).rev() {

@@ -222,6 +222,8 @@ impl Tag {
     /// Whether the start tag closes an open paragraph.
     pub(super) fn ends_paragraph(self) -> bool {
         self == Self::Table
-            || self.is_block() && !self.is_table_part() && !matches!(self, Self::Body | Self::Head | Self::Html)
+            || self.is_block()
+                && !self.is_table_part()
+                && !matches!(self, Self::Body | Self::Head | Self::Html)
     }
 }
