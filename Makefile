@@ -13,8 +13,9 @@ PACKAGES = --release --workspace --all-targets
 TEST_SERVER = xllamacpp==2026.10.11549
 CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/palimpsest
 
-# What reads the rows that tests write, and a server that speaks S3.
-TEST_TOOLS = pyarrow==26.0.1 duckdb==2.0.0 datasets==5.2.0 pytz==2026.6 zstandard==0.25.0 warcio==1.8.1 fastwarc==2.0.1 "moto[server]==5.2.1"
+# What reads the rows that tests write, a server that speaks S3, and whose values of quality rules ours are compared with.
+TEST_TOOLS = pyarrow==26.0.1 duckdb==2.0.0 datasets==5.2.0 pytz==2026.6 zstandard==0.25.0 warcio==1.8.1 fastwarc==2.0.1 "moto[server]==5.2.1" \
+	datatrove==0.10.1 spacy==3.8.18 regex==2026.11.19
 
 # Of each fuzz target.
 FUZZ_SECONDS ?= 60
@@ -48,7 +49,7 @@ test-server:
 		--target $(CACHE)/test-server $(TEST_SERVER) || echo "no test server: its tests will be skipped"
 
 test-tools:
-	@test -d $(CACHE)/test-tools/pytz || python3 -m pip install --quiet --only-binary :all: \
+	@test -d $(CACHE)/test-tools/datatrove || python3 -m pip install --quiet --only-binary :all: \
 		--target $(CACHE)/test-tools $(TEST_TOOLS) || echo "no tools to read rows with: their tests will be skipped"
 
 test: weights test-server test-tools

@@ -5,7 +5,8 @@ use std::process::Command;
 use std::{env, fs, io};
 
 /// The stages that are built in, by the names that pipeline files use; each is the package `palimpsest-NAME`.
-const BUILT_IN: [&str; 11] = [
+const BUILT_IN: [&str; 12] = [
+    "annotate",
     "cleanup",
     "decontaminate",
     "dedup",

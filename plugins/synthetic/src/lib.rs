@@ -4,14 +4,13 @@
 //! The measure is FineWeb's: their blog counts seven phrases over the dumps of Common Crawl and finds the rate flat until
 //! early 2023 and rising steeply after. It is a measure of dumps, hosts and runs. Of one document it says next to
 //! nothing, since people delve too, and 5 to 20 hits in a million words are one page in a hundred. The stage therefore
-//! drops nothing: it writes what it counted, and [`rate`] makes rates with intervals of many rows.
+//! drops nothing: it writes what it counted, and `palimpsest report` makes rates with intervals of many rows.
 //!
 //! The stage stands wherever texts are to be measured: before the rewriting for what the crawl holds, and behind it, under
 //! another [`prefix`](Settings::prefix), for what the run itself adds.
 
 pub mod hosts;
 pub mod phrases;
-pub mod rate;
 
 use std::cell::OnceCell;
 
@@ -20,7 +19,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use phrases::{Found, MAX_PHRASES, Phrases};
-use rate::{Count, per_million};
 
 /// The phrases of the FineWeb blog's appendix, each with the other forms that its words take.
 const PUBLISHED: [(&str, &[&str]); 7] = [
@@ -35,6 +33,11 @@ const PUBLISHED: [(&str, &[&str]); 7] = [
 
 /// Bytes of a granted file of phrases: its phrases are counted after it is read.
 const MAX_FILE_BYTES: usize = 4 << 20;
+
+/// Hits in a million words; 0 of no words.
+fn per_million(hits: u64, words: u64) -> f64 {
+    if words == 0 { 0.0 } else { hits as f64 / words as f64 * 1e6 }
+}
 
 /// Settings of the stage `synthetic`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -150,7 +153,7 @@ impl Stage for SyntheticStage {
             .with(&self.name("words"), integer(words))
             .with(&self.name("hits"), integer(hits))
             .with(&self.name("phrases"), told)
-            .with(&self.name("score"), per_million(Count { hits, words }))
+            .with(&self.name("score"), per_million(hits, words))
             .with("host_class", hosts::class(&page.document().url));
         if let Some(period) = period(&page.document().date) {
             draft = draft.with(&self.name("period"), period);

@@ -250,6 +250,9 @@ pub(crate) struct ReportArgs {
     /// Write a page with charts to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// The `prefix` of the stage `synthetic` that measured: another one stands behind a rewriter for what it adds
+    #[arg(long, value_name = "PREFIX", default_value = "synthetic")]
+    pub(crate) meter: String,
     /// The last year, or year and week, of crawls that later ones are compared with; ChatGPT came at the end of 2022
     #[arg(long, value_name = "YEAR", default_value = "2022-49")]
     pub(crate) baseline: String,
@@ -301,7 +304,8 @@ pub(crate) struct TrainArgs {
     pub(crate) params: TrainParams,
 }
 
-/// Under the names and with the defaults of fastText's own tool, but for pairs of words, which DCLM's classifier has.
+/// Under the names and with the defaults of fastText's own tool, but for pairs of words, which DCLM's classifier has, and a
+/// quarter of the rows.
 #[derive(Debug, Arguments)]
 pub(crate) struct TrainParams {
     /// The learning rate at the beginning
@@ -319,8 +323,8 @@ pub(crate) struct TrainParams {
     /// The longest run of words that has a row
     #[arg(long, default_value_t = 2)]
     pub(crate) word_ngrams: u32,
-    /// How many rows the runs of words share
-    #[arg(long, default_value_t = 2_000_000)]
+    /// How many rows the runs of words share: with 100 columns 400 bytes each
+    #[arg(long, default_value_t = 500_000)]
     pub(crate) bucket: u32,
     /// The shortest run of characters that has a row
     #[arg(long, default_value_t = 0)]

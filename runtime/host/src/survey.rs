@@ -15,20 +15,17 @@ use serde_json::{Map, Value};
 use chart::{Chart, Line, Point};
 pub use rate::{Interval, Rate};
 
-/// The columns that are looked at.
-pub const COLUMNS: [&str; 11] = [
-    "id",
-    "dump",
-    "language",
-    "host_class",
-    "synthetic_period",
-    "synthetic_words",
-    "synthetic_hits",
-    "cleanup_scope",
-    "prompt_ids",
-    "usage",
-    "token_count",
-];
+/// The columns that are looked at whatever the meter.
+const COLUMNS: [&str; 8] =
+    ["id", "dump", "language", "host_class", "cleanup_scope", "prompt_ids", "usage", "token_count"];
+
+/// The columns of a meter, which the stage `synthetic` names by its `prefix`.
+#[derive(Debug)]
+struct Meter {
+    period: String,
+    words: String,
+    hits: String,
+}
 
 /// Lines of one chart that can be told apart.
 const MAX_LINES: usize = 6;
@@ -38,8 +35,9 @@ const MAX_POINTS: usize = 400;
 const MAX_PROMPTS: usize = 4_000_000;
 
 /// All of the rows so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Survey {
+    meter: Meter,
     pages: u64,
     measured: u64,
     /// By dump, or by month where there is none; for all pages, by language and by class of host.
@@ -62,15 +60,37 @@ struct Cost {
 }
 
 impl Survey {
+    /// Of what the stage `synthetic` has measured under this prefix.
+    #[must_use]
+    pub fn new(prefix: &str) -> Self {
+        let column = |name: &str| format!("{prefix}_{name}");
+        Self {
+            meter: Meter { period: column("period"), words: column("words"), hits: column("hits") },
+            pages: 0,
+            measured: 0,
+            all: BTreeMap::new(),
+            languages: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            cost: Cost::default(),
+        }
+    }
+
+    /// The columns that it looks at.
+    pub fn columns(&self) -> Vec<String> {
+        let Meter { period, words, hits } = &self.meter;
+        let all = COLUMNS.into_iter().chain([period.as_str(), words.as_str(), hits.as_str()]);
+        all.map(str::to_owned).collect()
+    }
+
     /// Takes one row in.
     pub fn add(&mut self, row: &Map<String, Value>) {
         self.pages += 1;
         let text = |name: &str| row.get(name).and_then(Value::as_str);
         let count = |name: &str| row.get(name).and_then(Value::as_u64);
-        if let (Some(words), Some(hits)) = (count("synthetic_words"), count("synthetic_hits")) {
+        if let (Some(words), Some(hits)) = (count(&self.meter.words), count(&self.meter.hits)) {
             self.measured += 1;
             let id = text("id").unwrap_or_default();
-            let dump = text("dump").or(text("synthetic_period")).unwrap_or("unknown");
+            let dump = text("dump").or(text(&self.meter.period)).unwrap_or("unknown");
             let add = |to: &mut BTreeMap<String, Rate>| {
                 to.entry(dump.to_owned()).or_default().add(id, words, hits);
             };
@@ -249,7 +269,7 @@ mod tests {
     use super::*;
 
     fn survey(rows: impl IntoIterator<Item = Value>) -> Survey {
-        let mut survey = Survey::default();
+        let mut survey = Survey::new("synthetic");
         for row in rows {
             survey.add(row.as_object().unwrap());
         }
