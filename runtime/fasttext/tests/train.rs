@@ -119,7 +119,9 @@ fn what_cannot_be_trained_is_refused() {
     refused(&Params { bucket: 0, ..params() }, "bucket");
     refused(&Params { loss: Loss::Negative, ..params() }, "loss");
     refused(&Params { dim: 100_000, bucket: 1 << 30, ..params() }, "17179869184");
-    refused(&Params { lr: f32::MAX, ..params() }, "lr");
+    let contradiction = ["yes", "no"].map(|label| Sample { labels: vec![label], text: "the same text" });
+    let boundless = Params { lr: f32::MAX, ..params() };
+    assert_eq!(train(&contradiction, &boundless).unwrap_err(), TrainError::Diverged);
     assert_eq!(train(&[], &params()).unwrap_err(), TrainError::NoLabels);
     assert_eq!(train(&[Sample { labels: vec![], text: "a" }], &params()).unwrap_err(), TrainError::NoLabels);
 }
