@@ -1,25 +1,29 @@
-//! Writes the blocks of HTML files for training: `blocks OUT FILE…` writes `OUT.f32` and `OUT.jsonl`.
-use std::io::Write;
-fn main() {
-    let mut args = std::env::args().skip(1);
-    let out = args.next().unwrap();
-    let mut f = std::io::BufWriter::new(std::fs::File::create(format!("{out}.f32")).unwrap());
-    let mut j = std::io::BufWriter::new(std::fs::File::create(format!("{out}.jsonl")).unwrap());
+//! Writes the blocks of pages for `model/train.py`, which makes the stage's model of them.
+//!
+//! `cargo run --release -p palimpsest-extract --example blocks OUT < PATHS` reads one path of an HTML file on a line. It
+//! writes `OUT.f32`, the numbers of all blocks as little-endian floats, and `OUT.jsonl`, a row for each page with the
+//! texts of its blocks.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+
+use palimpsest_extract::training;
+use serde_json::json;
+
+fn main() -> std::io::Result<()> {
+    let out = std::env::args().nth(1).unwrap_or_else(|| "blocks".to_owned());
+    let mut numbers = BufWriter::new(File::create(format!("{out}.f32"))?);
+    let mut rows = BufWriter::new(File::create(format!("{out}.jsonl"))?);
     for path in std::io::stdin().lines() {
-        let path = path.unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        let html = String::from_utf8_lossy(&bytes);
-        let samples = palimpsest_extract::training::samples(&html);
-        let width = samples.first().map_or(0, |s| s.features.len());
-        for s in &samples {
-            assert_eq!(s.features.len(), width);
-            for x in &s.features {
-                f.write_all(&x.to_le_bytes()).unwrap();
-            }
+        let path = path?;
+        let samples = training::samples(&String::from_utf8_lossy(&std::fs::read(&path)?));
+        for number in samples.iter().flat_map(|sample| &sample.features) {
+            numbers.write_all(&number.to_le_bytes())?;
         }
-        let texts: Vec<_> = samples.iter().map(|s| &s.text).collect();
-        let containers: Vec<_> = samples.iter().map(|s| &s.containers).collect();
-        let groups: Vec<_> = samples.iter().map(|s| s.group).collect();
-        writeln!(j, "{}", serde_json::json!({"path": path, "width": width, "texts": texts, "containers": containers, "groups": groups})).unwrap();
+        let width = samples.first().map_or(0, |sample| sample.features.len());
+        let texts: Vec<_> = samples.iter().map(|sample| &sample.text).collect();
+        writeln!(rows, "{}", json!({"path": path, "width": width, "texts": texts}))?;
     }
+    numbers.flush()?;
+    rows.flush()
 }

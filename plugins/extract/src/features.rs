@@ -35,8 +35,6 @@ pub(crate) struct Page<'a> {
     alike: Vec<u16>,
     /// For each block how many blocks say the same, and whether one of them comes before.
     copies: Vec<(u16, bool)>,
-    /// For each block the group of those that the same template makes.
-    pub(crate) groups: Vec<u32>,
     best: u32,
     best_range: (usize, usize),
     first_heading: usize,
@@ -60,7 +58,6 @@ impl<'a> Page<'a> {
             starts: starts(tree, blocks),
             alike: alike(tree),
             copies: copies(blocks),
-            groups: groups(tree, blocks),
             best: 0,
             best_range: (0, 0),
             first_heading: blocks.iter().position(|block| block.tag == Tag::H1).unwrap_or(blocks.len()),
@@ -446,32 +443,6 @@ fn copies(blocks: &[Block]) -> Vec<(u16, bool)> {
         }
     }
     copies
-}
-
-/// Blocks whose elements and parents look the same are made by the same template.
-fn groups(tree: &Tree, blocks: &[Block]) -> Vec<u32> {
-    let shape = |at: u32| match tree.nodes.get(at as usize).map(|node| (node.kind, node.parent)) {
-        Some((Kind::Element { shape, .. }, parent)) => (shape, parent),
-        _ => (0, 0),
-    };
-    let mut keys: Vec<(u64, usize)> = blocks
-        .iter()
-        .enumerate()
-        .map(|(at, block)| {
-            let (own, parent) = shape(block.owner);
-            (u64::from(own) << 32 | u64::from(shape(parent).0), at)
-        })
-        .collect();
-    keys.sort_unstable();
-    let mut groups = vec![0; blocks.len()];
-    for (group, same) in (0_u32..).zip(keys.chunk_by(|a, b| a.0 == b.0)) {
-        for (_, at) in same {
-            if let Some(place) = groups.get_mut(*at) {
-                *place = group;
-            }
-        }
-    }
-    groups
 }
 
 /// The text of a block on one line.

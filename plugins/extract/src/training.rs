@@ -1,4 +1,4 @@
-//! What the model of blocks is trained on and with. No part of the stage.
+//! What the model of blocks is trained on. No part of the stage: `examples/blocks.rs` and `model/train.py` use it.
 
 use crate::dom::marks::Finder;
 use crate::{blocks, dom, features};
@@ -10,10 +10,6 @@ pub struct Sample {
     pub text: String,
     /// The numbers that describe it.
     pub features: Vec<f32>,
-    /// For each container around it the range of its blocks.
-    pub containers: Vec<(usize, usize)>,
-    /// The template that it is made by.
-    pub group: u32,
 }
 
 /// The blocks of a page.
@@ -25,16 +21,7 @@ pub fn samples(html: &str) -> Vec<Sample> {
     let sample = |(at, block)| {
         let mut features = Vec::new();
         page.describe(at, &mut features);
-        Sample {
-            text: features::text(&tree, block),
-            features,
-            containers: page
-                .containers(block)
-                .iter()
-                .map(|container| (container.from, container.to))
-                .collect(),
-            group: page.groups.get(at).copied().unwrap_or_default(),
-        }
+        Sample { text: features::text(&tree, block), features }
     };
     blocks.iter().enumerate().map(sample).collect()
 }
