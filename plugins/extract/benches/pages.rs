@@ -5,9 +5,15 @@
 //! and the share of snippets that are there and that are not. It prints each source and each type of page, and the CPU
 //! time for a page. FAVOR is a value of that setting; PREDICTIONS is a file for the texts, as `{id, text}` rows.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench prints, and stops at the first surprise"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -71,11 +77,8 @@ fn count(count: usize) -> f64 {
 }
 
 fn read(path: PathBuf) -> String {
-    let mut bytes = Vec::new();
-    flate2::read::MultiGzDecoder::new(File::open(path).unwrap())
-        .take(MAX_BYTES)
-        .read_to_end(&mut bytes)
-        .unwrap();
+    let file = flate2::read::MultiGzDecoder::new(File::open(path).unwrap()).take(MAX_BYTES);
+    let bytes: Vec<u8> = BufReader::new(file).bytes().collect::<Result<_, _>>().unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

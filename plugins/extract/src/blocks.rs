@@ -109,6 +109,7 @@ pub(crate) fn split(tree: &Tree) -> Vec<Block> {
         block_tag: Tag::Body,
         nearest: [NOWHERE; marks::COUNT],
         is_row: false,
+        depth: 1,
     };
     let mut stack = vec![root];
     let mut at = 0;
@@ -125,7 +126,7 @@ pub(crate) fn split(tree: &Tree) -> Vec<Block> {
         let Some(frame) = stack.last().cloned() else { break };
         match node.kind {
             Kind::Text { from, to, is_link } => {
-                splitter.text(at, tree.text(from, to), is_link, &frame, stack.len())
+                splitter.text(at, tree.text(from, to), is_link, &frame);
             }
             Kind::Element { tag, .. } if tag.is_silent() => {
                 at = node.end;
@@ -140,27 +141,15 @@ pub(crate) fn split(tree: &Tree) -> Vec<Block> {
                     splitter.finish();
                 }
                 if at + 1 < node.end {
-                    let mut frame = Frame {
-                        end: node.end,
-                        tag: if joins { Tag::Span } else { tag },
-                        is_row: frame.is_row && !tag.is_block() || joins,
-                        ..frame
-                    };
+                    let mut inside = frame.inside(tag, joins, marks);
+                    (inside.end, inside.depth) = (node.end, stack.len() + 1);
                     if tag == Tag::Tr {
-                        frame.is_row = is_plain_row(tree, at, node.end);
+                        inside.is_row = is_plain_row(tree, at, node.end);
                     }
                     if tag.is_block() && !joins {
-                        (frame.block, frame.block_tag) = (at, tag);
+                        (inside.block, inside.block_tag) = (at, tag);
                     }
-                    let mut left = marks;
-                    while left != 0 {
-                        let mark = left.trailing_zeros() as usize;
-                        left &= left - 1;
-                        if let Some(nearest) = frame.nearest.get_mut(mark) {
-                            *nearest = u8::try_from(stack.len()).unwrap_or(NOWHERE - 1);
-                        }
-                    }
-                    stack.push(frame);
+                    stack.push(inside);
                 }
             }
         }
@@ -192,6 +181,25 @@ struct Frame {
     nearest: Nearest,
     /// Whether cells that begin here are pieces of one block.
     is_row: bool,
+    /// How many frames there are with this one.
+    depth: usize,
+}
+
+impl Frame {
+    /// The frame of an element in this one, but for its place.
+    fn inside(&self, tag: Tag, joins: bool, marks: marks::Marks) -> Self {
+        let mut inside = Self {
+            tag: if joins { Tag::Span } else { tag },
+            is_row: joins || self.is_row && !tag.is_block(),
+            ..self.clone()
+        };
+        for (mark, nearest) in inside.nearest.iter_mut().enumerate() {
+            if marks >> mark & 1 == 1 {
+                *nearest = u8::try_from(self.depth).unwrap_or(NOWHERE - 1);
+            }
+        }
+        inside
+    }
 }
 
 struct Splitter {
@@ -202,7 +210,7 @@ struct Splitter {
 }
 
 impl Splitter {
-    fn text(&mut self, at: u32, text: &str, is_link: bool, frame: &Frame, depth: usize) {
+    fn text(&mut self, at: u32, text: &str, is_link: bool, frame: &Frame) {
         if text.trim_start().is_empty() {
             self.is_inside = false;
             return;
@@ -212,7 +220,7 @@ impl Splitter {
             last: at + 1,
             owner: frame.block,
             tag: frame.block_tag,
-            depth: u8::try_from(depth).unwrap_or(u8::MAX),
+            depth: u8::try_from(frame.depth).unwrap_or(u8::MAX),
             nearest: frame.nearest,
             counts: Counts::default(),
         });

@@ -1,5 +1,10 @@
 //! What is known of each block of a page, as numbers: the block, what stands around it, and the page.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of sixty tags those that are not named are all alike here"
+)]
+
 use crate::blocks::{Block, Counts};
 use crate::dom::{Kind, Tag, Tree, marks};
 

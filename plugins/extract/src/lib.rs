@@ -391,7 +391,7 @@ mod tests {
         assert!(spent < Duration::from_secs(5), "{spent:?}");
         match (&first, expected) {
             (Ok(text), Ok(part)) => {
-                assert!(text.contains(part), "{}", text.chars().take(200).collect::<String>())
+                assert!(text.contains(part), "{}", text.chars().take(200).collect::<String>());
             }
             (Err(reason), Err(expected)) => assert_eq!(reason, expected),
             (Ok(_), Err(_)) | (Err(_), Ok(_)) => panic!("{:?}", first.map(|text| text.len())),

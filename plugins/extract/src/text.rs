@@ -3,6 +3,11 @@
 //!
 //! It knows nothing of how a page is parsed or which part of it matters.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of sixty tags those that are not named are all alike here"
+)]
+
 mod write;
 
 use crate::blocks::Block;
@@ -88,7 +93,7 @@ fn close(writer: &mut Writer, tag: Tag) {
 fn gap(writer: &mut Writer, tag: Tag) {
     match tag {
         Tag::Caption | Tag::Dd | Tag::Dt | Tag::Figcaption | Tag::Summary | Tag::Tbody => {
-            writer.gap(Gap::Line)
+            writer.gap(Gap::Line);
         }
         _ if tag.is_block() => writer.gap(Gap::Blank),
         _ => {}

@@ -1,5 +1,10 @@
 //! From tokens to a tree.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of sixty tags those that are not named are all alike here"
+)]
+
 use std::borrow::Cow;
 
 use super::marks::{self, Finder, Marks};
@@ -166,7 +171,7 @@ impl<'a> Builder<'a> {
         match tag {
             Tag::Format | Tag::Void | Tag::Base | Tag::Annotation | Tag::Raw => {}
             Tag::A => {
-                self.is_link = Attributes(attributes).any(|(name, _)| name.eq_ignore_ascii_case("href"))
+                self.is_link = Attributes(attributes).any(|(name, _)| name.eq_ignore_ascii_case("href"));
             }
             Tag::Meta => self.meta(attributes),
             Tag::Title => {
@@ -344,7 +349,7 @@ impl<'a> Builder<'a> {
             Tag::Td | Tag::Th => self.pop_to(Tag::is_cell, |open| open == Tag::Table),
             Tag::Tr => self.pop_to(|open| open == Tag::Tr, |open| open == Tag::Table),
             Tag::Tbody => {
-                self.pop_to(|open| matches!(open, Tag::Tbody | Tag::Caption), |open| open == Tag::Table)
+                self.pop_to(|open| matches!(open, Tag::Tbody | Tag::Caption), |open| open == Tag::Table);
             }
             Tag::Option => self.pop_to(|open| open == Tag::Option, |open| open != Tag::Option),
             _ => {}
@@ -390,7 +395,7 @@ impl<'a> Builder<'a> {
             }
             _ if tag.is_heading() => self.pop_to(Tag::is_heading, Tag::is_scope),
             _ if tag.is_table_part() => {
-                self.pop_to(|open| open == tag, |open| open == Tag::Table && tag != open)
+                self.pop_to(|open| open == tag, |open| open == Tag::Table && tag != open);
             }
             _ if tag.is_block() => self.pop_to(|open| open == tag, Tag::is_scope),
             _ => {

@@ -45,7 +45,8 @@ impl Day {
             return None;
         }
         let day = Self { year: year.parse().ok()?, month: month.parse().ok()?, day: day.parse().ok()? };
-        let is_leap = day.year % 4 == 0 && (day.year % 100 != 0 || day.year % 400 == 0);
+        let is_leap =
+            day.year.is_multiple_of(4) && (!day.year.is_multiple_of(100) || day.year.is_multiple_of(400));
         let days = match day.month {
             4 | 6 | 9 | 11 => 30,
             2 => 28 + u8::from(is_leap),
