@@ -20,8 +20,9 @@ const PAGES_FOR_A_MODEL: usize = 25;
 fn recipe(test: &str, name: &str, pages: usize, changes: &[(&str, &str)]) -> Option<Place> {
     let data = data(test)?;
     let mut text = std::fs::read_to_string(root().join(format!("pipelines/{name}.toml"))).unwrap();
-    let changes =
-        changes.iter().chain(&[("\"quickstart.warc.gz\"", "\"pages.warc.gz\""), ("format = \"parquet\"\n", "")]);
+    let changes = changes
+        .iter()
+        .chain(&[("\"quickstart.warc.gz\"", "\"pages.warc.gz\""), ("format = \"parquet\"\n", "")]);
     for (from, to) in changes {
         assert!(text.contains(from) || from.starts_with("format"), "{name}.toml has no {from}");
         text = text.replace(from, to);
@@ -40,8 +41,13 @@ fn archive(data: &Path, pages: usize) -> Vec<u8> {
         let mut html = Vec::new();
         let file = std::fs::File::open(data.join("extraction").join(text("html_path"))).unwrap();
         std::io::copy(&mut flate2::read::GzDecoder::new(file), &mut html).unwrap();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n", html.len());
-        let url = if text("url").starts_with("http") { text("url").to_owned() } else { "https://a.example/".to_owned() };
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n", html.len());
+        let url = if text("url").starts_with("http") {
+            text("url").to_owned()
+        } else {
+            "https://a.example/".to_owned()
+        };
         let record = Record::new("response", text("id"), 1)
             .field("WARC-Target-URI", &url)
             .block("application/http; msgtype=response", [head.as_bytes(), &html].concat());
@@ -53,7 +59,12 @@ fn archive(data: &Path, pages: usize) -> Vec<u8> {
 /// What dropped how many.
 fn dropped(ran: &Ran, stage: &str) -> BTreeMap<String, u64> {
     let flow = ran.flow(stage);
-    flow["dropped"].as_object().unwrap().iter().map(|(reason, count)| (reason.clone(), count.as_u64().unwrap())).collect()
+    flow["dropped"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(reason, count)| (reason.clone(), count.as_u64().unwrap()))
+        .collect()
 }
 
 fn number(row: &Map<String, Value>, column: &str) -> f64 {
@@ -77,7 +88,10 @@ fn fineweb_keeps_running_english_text() {
         assert!(row["minhash"].as_str().unwrap().len() > 500);
         let text = row["text"].as_str().unwrap();
         let addresses = text.matches("@").count();
-        assert!(number(row, "pii_emails") == 0.0 || text.contains("someone@example.com"), "{addresses}: {text}");
+        assert!(
+            number(row, "pii_emails") == 0.0 || text.contains("someone@example.com"),
+            "{addresses}: {text}"
+        );
     }
 }
 
@@ -90,15 +104,29 @@ fn dclm_keeps_what_its_classifier_likes() {
     for page in packed_rows(&data.join("cleanup/silver_lines_dev.jsonl.gz")) {
         let lines = page["lines"].as_array().unwrap().iter().zip(page["keep"].as_array().unwrap());
         for wanted in [0, 1] {
-            let side: Vec<_> =
-                lines.clone().filter(|(_, keep)| **keep == wanted).filter_map(|(line, _)| line.as_str()).collect();
-            let row = json!({"text": side.join("\n"), "label": ["lq", "hq"][wanted as usize], "url": page["url"]});
+            let side: Vec<_> = lines
+                .clone()
+                .filter(|(_, keep)| **keep == wanted)
+                .filter_map(|(line, _)| line.as_str())
+                .collect();
+            let label = if wanted == 1 { "hq" } else { "lq" };
+            let row = json!({"text": side.join("\n"), "label": label, "url": page["url"]});
             writeln!(rows, "{row}").unwrap();
         }
     }
     let model = place.path("openhermes_reddit_eli5_vs_rw_v2_bigram_200k_train.bin");
     let trained = palimpsest()
-        .args(["train-classifier", "--label", "label", "--lowercase", "--bucket", "50000", "--epoch", "20", "--out"])
+        .args([
+            "train-classifier",
+            "--label",
+            "label",
+            "--lowercase",
+            "--bucket",
+            "50000",
+            "--epoch",
+            "20",
+            "--out",
+        ])
         .arg(&model)
         .arg(place.path("lines.jsonl"))
         .output()
@@ -121,14 +149,27 @@ fn fineweb_edu_learns_from_a_model_what_teaches() {
         ("http://127.0.0.1:8000/v1", server.endpoint.as_str()),
         ("Qwen/Qwen3-30B-A3B-Instruct-2507", "smollm2"),
     ];
-    let Some(place) = recipe("fineweb-edu", "fineweb-edu-annotate", PAGES_FOR_A_MODEL, &changes) else { return };
+    let Some(place) = recipe("fineweb-edu", "fineweb-edu-annotate", PAGES_FOR_A_MODEL, &changes) else {
+        return;
+    };
     let annotated = place.run(&["--out", "annotated"]);
     assert!(annotated.code < 2, "{}", annotated.stderr);
     let scores: Vec<_> = annotated.rows().iter().filter_map(|row| row["edu_score"].as_i64()).collect();
     assert!(5 < scores.len() && scores.iter().all(|score| (0..=5).contains(score)), "{scores:?}");
     // The toy's opinions are its own; what is tested is that they arrive.
     let trained = palimpsest()
-        .args(["train-classifier", "--label", "edu_score", "--held-out", "0", "--bucket", "1000", "--dim", "8", "--out"])
+        .args([
+            "train-classifier",
+            "--label",
+            "edu_score",
+            "--held-out",
+            "0",
+            "--bucket",
+            "1000",
+            "--dim",
+            "8",
+            "--out",
+        ])
         .arg(place.path("edu.bin"))
         .arg(place.path("annotated"))
         .output()
@@ -140,7 +181,8 @@ fn fineweb_edu_learns_from_a_model_what_teaches() {
     }
     assert!(trained.status.success(), "{says}");
     let pipeline = std::fs::read_to_string(root().join("pipelines/fineweb-edu.toml")).unwrap();
-    let pipeline = pipeline.replace("\"quickstart.warc.gz\"", "\"pages.warc.gz\"").replace("format = \"parquet\"", "");
+    let pipeline =
+        pipeline.replace("\"quickstart.warc.gz\"", "\"pages.warc.gz\"").replace("format = \"parquet\"", "");
     std::fs::write(place.path("pipeline.toml"), pipeline).unwrap();
     let ran = place.run(&["--out", "edu"]);
     assert!(ran.code < 2, "{}", ran.stderr);
