@@ -6,7 +6,7 @@ use lingua::{LanguageDetector, LanguageDetectorBuilder};
 
 use crate::codes::{self, UNKNOWN};
 use crate::evidence;
-use crate::sample::{self, Prose};
+use crate::sample::Prose;
 use crate::script::Script;
 
 /// A window that is less sure than this (names, code, a list) does not say that a page has another language.

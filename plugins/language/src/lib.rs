@@ -13,6 +13,8 @@ pub mod sample;
 mod script;
 mod settings;
 mod strangers;
+#[cfg(test)]
+mod testdata;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -171,7 +173,7 @@ mod tests {
             Value::Text(text) => text.clone(),
             Value::Texts(texts) => texts.join(" "),
             Value::Number(number) => number.to_string(),
-            other => panic!("{other:?}"),
+            Value::Integer(_) | Value::Flag(_) => panic!("{field:?}"),
         })
     }
 

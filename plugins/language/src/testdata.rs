@@ -5,9 +5,10 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use lingua::{Language, LanguageDetectorBuilder};
-use palimpsest_language::{LanguageStage, Settings};
 use palimpsest_plugin::testing::{self, Verdict, document};
 use palimpsest_plugin::{Stage, Value};
+
+use crate::{LanguageStage, Settings};
 
 const MAX_BYTES: u64 = 64 << 20;
 
