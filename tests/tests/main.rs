@@ -40,5 +40,7 @@ mod recipes;
 /// Replayed, killed, and started again.
 mod resume;
 mod server;
+/// Programs for whole sites.
+mod sites;
 /// Archives from buckets and rows to them.
 mod stores;
