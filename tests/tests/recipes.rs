@@ -14,7 +14,7 @@ use crate::server::Server;
 /// Real pages of every kind that the data has, English for the most part.
 const PAGES: usize = 150;
 /// A toy on two cores says some words a second.
-const PAGES_FOR_A_MODEL: usize = 25;
+const PAGES_FOR_A_MODEL: usize = 20;
 
 /// A recipe as it is in the repository, on an archive of real pages, with some of its text replaced.
 fn recipe(test: &str, name: &str, pages: usize, changes: &[(&str, &str)]) -> Option<Place> {
@@ -40,7 +40,7 @@ fn archive(data: &Path, pages: usize) -> Vec<u8> {
         let text = |key: &str| row[key].as_str().unwrap_or_default();
         let mut html = Vec::new();
         let file = std::fs::File::open(data.join("extraction").join(text("html_path"))).unwrap();
-        std::io::copy(&mut flate2::read::GzDecoder::new(file), &mut html).unwrap();
+        std::io::copy(&mut flate2::read::MultiGzDecoder::new(file), &mut html).unwrap();
         let head =
             format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n", html.len());
         let url = if text("url").starts_with("http") {
@@ -201,7 +201,10 @@ fn prox_runs_its_programs_on_real_pages() {
         ("http://127.0.0.1:8001/v1", server.endpoint.as_str()),
         ("gair-prox/web-doc-refining-lm", "smollm2"),
         ("gair-prox/web-chunk-refining-lm", "smollm2"),
-        ("system = \"\" }", "system = \"\", max_chunks = 2, max_chunk_tokens = 400, max_tokens = 64 }"),
+        (
+            "system = \"\" }",
+            "system = \"\", max_doc_tokens = 200, max_chunks = 1, max_chunk_tokens = 200, max_tokens = 32 }",
+        ),
     ];
     let Some(place) = recipe("prox", "prox", PAGES_FOR_A_MODEL, &changes) else { return };
     let ran = place.run(&["--out", "out"]);

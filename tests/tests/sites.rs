@@ -57,7 +57,9 @@ fn place(endpoint: &str) -> Place {
 fn model(spoilt: bool) -> Replies {
     Replies::by(move |ask: &Ask| {
         let user = ask.user();
-        let Some((_, listed)) = user.split_once("Lines of several pages") else { return "keep_chunk()".to_owned() };
+        let Some((_, listed)) = user.split_once("Lines of several pages") else {
+            return "keep_chunk()".to_owned();
+        };
         if spoilt {
             return "remove_line(text=\"w*\")\nremove_after(text=\"Menu entry *\")".to_owned();
         }
@@ -80,7 +82,8 @@ fn a_site_is_asked_about_once_and_its_pages_are_cleaned_for_nothing() {
     assert_eq!((scopes(&ran, "site"), ran.rows().len()), (HOSTS * (PAGES - LEARNING), HOSTS * PAGES));
     for row in ran.rows() {
         let text = row["text"].as_str().unwrap();
-        let (host, page) = row["url"].as_str().unwrap().split_once("host-").unwrap().1.split_once(".example/").unwrap();
+        let (host, page) =
+            row["url"].as_str().unwrap().split_once("host-").unwrap().1.split_once(".example/").unwrap();
         let (host, page): (usize, usize) = (host.parse().unwrap(), page.parse().unwrap());
         assert!(own(host, page).iter().all(|line| text.contains(line.as_str())), "{text}");
         let is_clean = !text.contains("Menu entry") && !text.contains("Footer line");
@@ -106,6 +109,13 @@ fn a_program_that_takes_the_text_is_not_used() {
         let text = row["text"].as_str().unwrap();
         assert!(text.contains("Menu entry 0") && text.contains("Footer line 4"), "{text}");
     }
-    let calls = ran.rows().iter().flat_map(|row| row["cleanup_calls"].as_array().unwrap().clone()).collect::<Vec<_>>();
-    assert!(calls.iter().any(|call| call.as_str().unwrap().starts_with("site: ") && call != "site: learning"), "{calls:?}");
+    let calls = ran
+        .rows()
+        .iter()
+        .flat_map(|row| row["cleanup_calls"].as_array().unwrap().clone())
+        .collect::<Vec<_>>();
+    assert!(
+        calls.iter().any(|call| call.as_str().unwrap().starts_with("site: ") && call != "site: learning"),
+        "{calls:?}"
+    );
 }

@@ -4,6 +4,9 @@
 //! an answer is held against what every text of that language has: its letters and its commonest words. Nothing is
 //! known of rarer languages, so nothing is held against those.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::script::Script;
 use crate::strangers;
 
@@ -15,6 +18,24 @@ const MIN_WORDS: usize = 30;
 
 /// Common words are one in three to one in ten of running text in every language of the table; lists have fewer.
 const COMMON: f64 = 0.03;
+
+/// Of a window of some thirty words; one in eight must be.
+const MIN_COMMON: usize = 4;
+
+/// Those of which letters and words are known.
+const LANGUAGES: [&str; 15] =
+    ["ar", "de", "en", "es", "fa", "fr", "hi", "id", "it", "nl", "pl", "pt", "ru", "tr", "vi"];
+
+/// In which languages a word is a common one: a bit for each place in the list above.
+static COMMON_WORDS: LazyLock<HashMap<&str, u16>> = LazyLock::new(|| {
+    let mut words = HashMap::new();
+    for (place, language) in LANGUAGES.into_iter().enumerate() {
+        for word in signs(language).iter().flat_map(|signs| signs.words.split(' ')) {
+            *words.entry(word).or_default() |= 1 << place;
+        }
+    }
+    words
+});
 
 /// A language's letters beside those that all of its script share, and its commonest words; in lower case.
 struct Signs {
@@ -107,6 +128,43 @@ fn is_shared(letter: char) -> bool {
         || matches!(letter, 'а'..='я' | '\u{621}'..='\u{65f}' | '\u{900}'..='\u{932}' | '\u{934}'..='\u{97f}')
 }
 
+/// Whether a piece of text is so plainly in that language that no model need be asked: in its letters, with more of its
+/// common words than of any other language's. Languages of which nothing is known never are.
+pub(crate) fn is_plainly(language: &str, text: &str) -> bool {
+    let kana = |c: char| matches!(c, '\u{3041}'..='\u{30ff}');
+    match (language, Script::of_most(text)) {
+        ("ko", script) => script == Some(Script::Hangul),
+        // What has as much kana as particles need is Japanese, and what has none is not.
+        ("ja" | "zh", Some(Script::Cjk)) => {
+            let all = text.chars().filter(|c| Script::of(*c) == Some(Script::Cjk)).count();
+            let kana = text.chars().filter(|c| kana(*c)).count();
+            if language == "ja" { all < 5 * kana } else { kana == 0 && 40 <= all }
+        }
+        _ => {
+            let Some(signs) = signs(language) else { return false };
+            !has_other_letters(language, signs.letters, &[text]) && says_it(language, text)
+        }
+    }
+}
+
+/// Whether the words are this language's more than any other's.
+fn says_it(language: &str, text: &str) -> bool {
+    let mut counts = [0_usize; LANGUAGES.len()];
+    let words = words(&[text]);
+    for word in &words {
+        let mut of = COMMON_WORDS.get(word.as_str()).copied().unwrap_or(0);
+        while of != 0 {
+            counts[of.trailing_zeros() as usize] += 1;
+            of &= of - 1;
+        }
+    }
+    let own =
+        LANGUAGES.iter().zip(counts).find(|(known, _)| **known == language).map_or(0, |(_, count)| count);
+    let other =
+        LANGUAGES.iter().zip(counts).filter(|(known, _)| **known != language).map(|(_, count)| count).max();
+    MIN_COMMON <= own && words.len() <= own * 8 && 3 * other.unwrap_or(0) <= 2 * own
+}
+
 fn words(text: &[&str]) -> Vec<String> {
     let word = |word: &str| {
         word.trim_matches(|c: char| c.is_ascii_punctuation() || "«»„“”‘’–—…،؛।".contains(c)).to_lowercase()
@@ -126,6 +184,30 @@ mod tests {
     #[track_caller]
     fn check(language: &str, text: &str, against: bool) {
         assert_eq!(contradicts(language, &[text]), against, "{language}: {text}");
+    }
+
+    #[test]
+    fn a_window_may_be_plainly_in_a_language() {
+        fn check(language: &str, text: &str, plainly: bool) {
+            assert_eq!(is_plainly(language, text), plainly, "{language}: {text}");
+        }
+        let english =
+            "The house at the end of the road was built in a year when it rained from March to May.";
+        check("en", english, true);
+        check("de", english, false);
+        check("sw", english, false);
+        let german = "Das Haus am Ende der Straße wurde in dem Jahr gebaut, in dem es von März bis Mai nicht geregnet hat.";
+        check("de", german, true);
+        check("nl", german, false);
+        let spanish = "La casa que está al final de la calle se construyó en el año en que no llovió y los campos se secaron.";
+        check("es", spanish, true);
+        check("pt", spanish, false);
+        check("en", "Products Services Company Contact Login Register Download Support", false);
+        check("ko", "이 집은 비가 많이 오던 해에 지어졌다", true);
+        check("ja", "この家は雨の多い年に建てられた。", true);
+        check("zh", "この家は雨の多い年に建てられた。", false);
+        check("zh", &"这座房子是在多雨的那一年建成的".repeat(3), true);
+        check("ja", &"这座房子是在多雨的那一年建成的".repeat(3), false);
     }
 
     #[test]

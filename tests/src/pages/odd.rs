@@ -72,7 +72,8 @@ pub(super) const PAGES: &[Page] = &[
         .made(codings::bomb)
         .coded(Coding::Bomb)
         .expect(Expect::Hostile),
-    page("en", "abyss", "http://abyss.example/", "").made(abyss).expect(Expect::Hostile),
+    // Deeper than any author nests, and all that it says is at the bottom.
+    page("en", "abyss", "http://abyss.example/", "").made(abyss).expect(Expect::Thin),
     page("en", "minutes", "https://parish.example/2025/11", include_str!("../../pages/odd-flipped.html"))
         .damaged(Damage::Flipped)
         .says("A motion to plant five was defeated by ten votes to nine")
