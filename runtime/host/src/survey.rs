@@ -151,7 +151,7 @@ impl Survey {
     }
 
     fn over_dumps(&self, title: &str, groups: &BTreeMap<String, BTreeMap<String, Rate>>) -> Chart {
-        let dumps: Vec<&String> = self.all.keys().collect();
+        let dumps: Vec<&String> = in_time(&self.all).into_iter().map(|(dump, _)| dump).collect();
         let mut by_words: Vec<_> = groups.iter().collect();
         by_words.sort_by_key(|(_, rates)| std::cmp::Reverse(rates.values().map(Rate::words).sum::<u64>()));
         let lines = by_words.into_iter().take(MAX_LINES).map(|(name, rates)| {
@@ -191,6 +191,13 @@ fn year_of(dump: &str) -> Option<&str> {
         rest = rest.get(digits..)?;
     }
     None
+}
+
+/// Dumps as they followed each other, whatever they are called.
+fn in_time(rates: &BTreeMap<String, Rate>) -> Vec<(&String, &Rate)> {
+    let mut dumps: Vec<_> = rates.iter().collect();
+    dumps.sort_by_key(|(dump, _)| year_of(dump));
+    dumps
 }
 
 impl Cost {
@@ -306,6 +313,10 @@ mod tests {
         check("crawl-7", None);
         check("unknown", None);
         check("20231", None);
+        let rates = ["2020-01", "CC-MAIN-2019-04", "z"].map(|dump| (dump.to_owned(), Rate::default()));
+        let rates = BTreeMap::from(rates);
+        let names: Vec<_> = in_time(&rates).into_iter().map(|(dump, _)| dump.as_str()).collect();
+        assert_eq!(names, ["z", "CC-MAIN-2019-04", "2020-01"]);
     }
 
     #[test]

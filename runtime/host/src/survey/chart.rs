@@ -6,6 +6,8 @@ use plotters::prelude::{
 };
 
 const SIZE: (u32, u32) = (960, 420);
+/// An interval that reaches further above the highest point than this goes out of the picture.
+const OPEN: f64 = 4.0;
 /// Told apart by people who do not see all colours as well (Okabe and Ito 2008, "Color universal design").
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
@@ -65,6 +67,9 @@ impl Chart {
         let left = if self.names.is_empty() { 0.0 } else { -0.5 };
         let right = if self.names.is_empty() { right.max(1.0) } else { right + 0.5 };
         let top = points().map(|point| point.high).fold(0.0, f64::max);
+        // Where hardly anything was counted the interval is huge; the lines matter more.
+        let highest = points().map(|point| point.y).fold(0.0, f64::max);
+        let top = if 0.0 < highest { top.min(OPEN * highest) } else { top };
         let top = if 0.0 < top { top * 1.05 } else { 1.0 };
         let root = SVGBackend::with_string(to, SIZE).into_drawing_area();
         root.fill(&WHITE)?;
@@ -85,7 +90,7 @@ impl Chart {
             .draw()?;
         for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
             for point in line.points.iter().filter(|point| point.low < point.high) {
-                let bar = vec![(point.x, point.low), (point.x, point.high)];
+                let bar = vec![(point.x, point.low), (point.x, point.high.min(top))];
                 chart.draw_series(std::iter::once(PathElement::new(bar, colour.mix(0.4).stroke_width(2))))?;
             }
             let path = line.points.iter().map(|point| (point.x, point.y));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::chart::ChartError;
-use super::{Rate, Survey};
+use super::{Rate, Survey, in_time};
 
 /// Languages and classes of hosts that have rows of their own; the others are in the sums.
 const MAX_GROUPS: usize = 10;
@@ -95,7 +95,7 @@ fn tables(survey: &Survey, baseline: &str) -> Vec<(String, Vec<Row>)> {
     let base = survey.baseline(baseline).map(|rate| rate.interval().rate).filter(|rate| 0.0 < *rate);
     let mut tables = Vec::new();
     let rows = |rates: &BTreeMap<String, Rate>| -> Vec<Row> {
-        rates.iter().map(|(dump, rate)| row(dump.clone(), rate, base)).collect()
+        in_time(rates).into_iter().map(|(dump, rate)| row(dump.clone(), rate, base)).collect()
     };
     if !rates.all.is_empty() {
         tables.push(("crawl".to_owned(), rows(rates.all)));
