@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::Fatal;
-use crate::llm::Llm;
+use crate::llm::{self, Llm};
 
 /// Whether the run is to stop. The first reason counts; what follows from it is noise.
 #[derive(Debug)]
@@ -37,7 +37,8 @@ impl Stop {
 
     pub(super) fn set(&self, fatal: Fatal) {
         let mut why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
-        if why.is_none() {
+        // Whoever was told that no model is asked any more may be here before the one who knows why.
+        if matches!(*why, None | Some(Fatal::Model(llm::Fatal::Closed))) {
             *why = Some(fatal);
         }
         self.halt();
