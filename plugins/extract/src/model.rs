@@ -98,9 +98,14 @@ mod tests {
         }
     }
 
+    /// Numbers that were counted otherwise when the model was trained would be taken for each other.
     #[test]
-    fn the_model_of_this_build_is_one() {
+    fn the_model_of_this_build_is_for_the_numbers_of_this_build() {
         let model = Model::new().unwrap();
         assert!(!model.roots.is_empty());
+        let numbers = crate::training::samples("<p>A paragraph of a page.</p>")[0].features.len();
+        assert!(SOURCE.starts_with(&format!("# {numbers} numbers;")), "{numbers}");
+        let asked = model.nodes.iter().filter_map(|node| node.feature).max();
+        assert!(asked.is_some_and(|asked| usize::from(asked) < numbers), "{asked:?} of {numbers}");
     }
 }
