@@ -38,12 +38,14 @@ pub(crate) fn code(language: Language) -> String {
     language.iso_code_639_1().to_string()
 }
 
+/// The language of one of [`known`].
+pub(crate) fn language(code: &str) -> Option<Language> {
+    Language::all().into_iter().find(|language| language.iso_code_639_1().to_string() == code)
+}
+
 /// ISO 639-3 of one of [`known`], and of [`UNKNOWN`].
 pub(crate) fn iso639_3(code: &str) -> String {
-    Language::all()
-        .into_iter()
-        .find(|language| language.iso_code_639_1().to_string() == code)
-        .map_or_else(|| UNKNOWN.to_owned(), |language| language.iso_code_639_3().to_string())
+    language(code).map_or_else(|| UNKNOWN.to_owned(), |language| language.iso_code_639_3().to_string())
 }
 
 /// The code that this component uses for a language that a user names by either standard; none if it has no such

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use lingua::{LanguageDetector, LanguageDetectorBuilder};
+use lingua::{Language, LanguageDetector, LanguageDetectorBuilder};
 
 use crate::codes::{self, UNKNOWN};
 use crate::evidence;
+use crate::look::Look;
 use crate::sample::Prose;
-use crate::script::Script;
+use crate::script::{Counts, Script};
 
 /// A window that is less sure than this (names, code, a list) does not say that a page has another language.
 const SURE: f64 = 0.8;
@@ -37,6 +38,17 @@ pub(crate) struct Answer {
 pub(crate) struct Windows {
     pub(crate) count: usize,
     pub(crate) chars: usize,
+}
+
+/// A piece of a text, and what it shows without the models.
+#[derive(Debug)]
+struct Window {
+    text: String,
+    look: Look,
+}
+
+fn looked_at(windows: Vec<String>) -> Vec<Window> {
+    windows.into_iter().map(|text| Window { look: Look::of(&text), text }).collect()
 }
 
 /// What the models say of a window, the likeliest language first.
@@ -79,67 +91,73 @@ impl Detector {
     pub(crate) fn detect(&self, text: &str, min_letters: usize) -> Option<Answer> {
         let Windows { count, chars } = self.windows;
         let prose = Prose::of(text, chars);
-        let mut windows = prose.windows(count, chars);
-        let letters = windows.iter().flat_map(|window| window.chars()).filter(|c| c.is_alphabetic());
+        let mut windows = looked_at(prose.windows(count, chars));
+        let letters = windows.iter().flat_map(|window| window.text.chars()).filter(|c| c.is_alphabetic());
         if letters.take(min_letters.max(1)).count() < min_letters.max(1) {
             return None;
         }
-        let mut votes = self.ask_as_needed(&windows);
+        let mut votes = self.ask(&windows);
         let disagree = languages(&votes).len() > 1;
         if disagree {
-            windows = prose.windows(count * CLOSER_LOOK, chars);
+            windows = looked_at(prose.windows(count * CLOSER_LOOK, chars));
             votes = self.ask(&windows);
         }
         check(&mut votes, &windows, disagree);
         Some(self.answer(&votes, &windows))
     }
 
-    fn ask(&self, windows: &[String]) -> Vec<Vote> {
-        windows.iter().map(|window| self.vote(window)).collect()
-    }
-
-    /// Where the models are sure of the first window, others that are plainly in the same language are not shown to them:
-    /// on most pages that saves two thirds of the time.
-    fn ask_as_needed(&self, windows: &[String]) -> Vec<Vote> {
-        let Some((first, others)) = windows.split_first() else { return Vec::new() };
-        let first = self.vote(first);
-        let is_certain = first.0.first().is_some_and(|(_, confidence)| CERTAIN <= *confidence);
-        let mut votes = vec![first.clone()];
-        votes.extend(others.iter().map(|window| {
-            if is_certain && evidence::is_plainly(first.first(), window) {
-                first.clone()
-            } else {
-                self.vote(window)
-            }
-        }));
+    /// Where the models were sure of a window, those after it that are plainly in the same language are not shown to
+    /// them: on most pages that saves two thirds of the time.
+    fn ask(&self, windows: &[Window]) -> Vec<Vote> {
+        let mut certain: Vec<Vote> = Vec::new();
+        let mut votes = Vec::with_capacity(windows.len());
+        for window in windows {
+            let same = certain.iter().find(|vote| evidence::is_plainly(vote.first(), &window.look));
+            let vote = same.cloned().unwrap_or_else(|| {
+                let vote = self.vote(window);
+                if vote.0.first().is_some_and(|(_, confidence)| CERTAIN <= *confidence) {
+                    certain.push(vote.clone());
+                }
+                vote
+            });
+            votes.push(vote);
+        }
         votes
     }
 
-    fn vote(&self, window: &str) -> Vote {
-        let known = Script::of_most(window).is_some_and(|script| {
+    fn vote(&self, window: &Window) -> Vote {
+        let known = window.look.scripts.most().is_some_and(|script| {
             script.languages().iter().any(|code| self.codes.iter().any(|known| known == code))
         });
         if !known {
             return Vote::unknown();
         }
-        let values = self.models.compute_language_confidence_values(window);
+        let text = window.text.as_str();
+        let values = match evidence::candidates(&window.look, &self.codes) {
+            // The models are the process's, a detector is a list of names.
+            Some(few) => {
+                let few: Vec<Language> = few.into_iter().filter_map(codes::language).collect();
+                LanguageDetectorBuilder::from_languages(&few).build().compute_language_confidence_values(text)
+            }
+            None => self.models.compute_language_confidence_values(text),
+        };
         Vote(values.into_iter().map(|(language, confidence)| (codes::code(language), confidence)).collect())
     }
 
-    fn answer(&self, votes: &[Vote], windows: &[String]) -> Answer {
+    fn answer(&self, votes: &[Vote], windows: &[Window]) -> Answer {
         let shares = shares(votes);
         let language = match shares.as_slice() {
             [(main, _), _, ..] => main.clone(),
             [] | [_] => self.likeliest(votes),
         };
-        let of = |own: bool| -> Vec<(&Vote, &str)> {
-            let all = votes.iter().zip(windows.iter().map(String::as_str));
+        let of = |own: bool| -> Vec<(&Vote, &Look)> {
+            let all = votes.iter().zip(windows.iter().map(|window| &window.look));
             all.filter(|(vote, _)| !own || vote.first() == language).collect()
         };
-        let script = Script::of_most(&of(true).iter().map(|(_, window)| *window).collect::<String>())
-            .unwrap_or(Script::Other)
-            .code(&language);
-        let score = |votes: &[(&Vote, &str)]| {
+        let mut scripts = Counts::default();
+        of(true).iter().for_each(|(_, look)| scripts.merge(&look.scripts));
+        let script = scripts.most().unwrap_or(Script::Other).code(&language);
+        let score = |votes: &[(&Vote, &Look)]| {
             if language == UNKNOWN { 0.0 } else { mean(votes.iter().map(|(vote, _)| vote.of(&language))) }
         };
         let (score, own_score) = (score(&of(false)), score(&of(true)));
@@ -161,13 +179,13 @@ impl Detector {
 
 /// What the letters and words of the windows say against the models. A page in one language is held against it as a
 /// whole, since the more there is the surer that is; a page in several, in each by itself.
-fn check(votes: &mut [Vote], windows: &[String], apart: bool) {
+fn check(votes: &mut [Vote], windows: &[Window], apart: bool) {
     let firsts: Vec<String> = votes.iter().map(|vote| vote.first().to_owned()).collect();
     let mut held = BTreeMap::new();
     for (vote, first) in votes.iter_mut().zip(&firsts) {
         let contradicted = *held.entry(first).or_insert_with(|| {
             let own = windows.iter().zip(&firsts).filter(|(_, other)| !apart || *other == first);
-            evidence::contradicts(first, &own.map(|(window, _)| window.as_str()).collect::<Vec<_>>())
+            evidence::contradicts(first, &own.map(|(window, _)| &window.look).collect::<Vec<_>>())
         });
         if contradicted {
             *vote = Vote::unknown();
@@ -225,9 +243,11 @@ mod tests {
 
     #[test]
     fn a_page_in_several_languages_is_checked_in_each() {
-        let windows =
+        let windows = looked_at(
             ["Die Straße führt über die Brücke nach Köln", "Älvar och åar på vägen över bron från gården"]
-                .map(str::to_owned);
+                .map(str::to_owned)
+                .to_vec(),
+        );
         let first = |apart| {
             let mut votes = [vote("de", 0.9), vote("nl", 0.9)];
             check(&mut votes, &windows, apart);

@@ -1,13 +1,14 @@
-//! What speaks against a language that the models answered with.
+//! What speaks against a language that the models answered with, and which ones are worth asking for.
 //!
 //! They choose among the languages that they know and are as sure of the nearest relative of one that they do not. So
 //! an answer is held against what every text of that language has: its letters and its commonest words. Nothing is
 //! known of rarer languages, so nothing is held against those.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::cmp::Reverse;
 
+use crate::look::Look;
 use crate::script::Script;
+use crate::signs::{LANGUAGES, signs};
 use crate::strangers;
 
 /// One letter in so many may belong to a name from elsewhere.
@@ -22,159 +23,95 @@ const COMMON: f64 = 0.03;
 /// Of a window of some thirty words; one in eight must be.
 const MIN_COMMON: usize = 4;
 
-/// Those of which letters and words are known.
-const LANGUAGES: [&str; 15] =
-    ["ar", "de", "en", "es", "fa", "fr", "hi", "id", "it", "nl", "pl", "pt", "ru", "tr", "vi"];
-
-/// In which languages a word is a common one: a bit for each place in the list above.
-static COMMON_WORDS: LazyLock<HashMap<&str, u16>> = LazyLock::new(|| {
-    let mut words = HashMap::new();
-    for (place, language) in LANGUAGES.into_iter().enumerate() {
-        for word in signs(language).iter().flat_map(|signs| signs.words.split(' ')) {
-            *words.entry(word).or_default() |= 1 << place;
-        }
-    }
-    words
-});
-
-/// A language's letters beside those that all of its script share, and its commonest words; in lower case.
-struct Signs {
-    letters: &'static str,
-    words: &'static str,
-}
-
-fn signs(language: &str) -> Option<Signs> {
-    let (letters, words) = match language {
-        "ar" => ("", "في من على أن إلى عن ما هذا التي الذي مع لا هذه كان و أو ذلك بين"),
-        "de" => (
-            "äöüßé",
-            "der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an wir sie oder",
-        ),
-        "en" => (
-            "éèïç",
-            "the of and to in a is that for it on with as was are be this by you at have not from or your we i",
-        ),
-        "es" => ("áéíñóúüªº", "de la que el en y a los se del las un por con no una para su es al lo o más"),
-        "fa" => ("پچژگکیۀ", "و در به از که این را با است برای آن یک هم ها می"),
-        "fr" => (
-            "àâæçèéêëîïôœùûüÿ",
-            "de la le et les des en un du une que est pour qui dans a par plus au sur il ne se pas vous ou",
-        ),
-        "hi" => ("", "के है में की और से का को पर ने यह हैं भी एक नहीं हो कि तो ही"),
-        "id" => (
-            "é",
-            "yang dan di ini dengan untuk dari dalam pada itu tidak adalah ke akan juga atau oleh saya anda",
-        ),
-        "it" => {
-            ("àèéìíòóùúîªº", "di e il la che in a per un è del della con si una i le non da sono al dei o")
-        }
-        "nl" => (
-            "áéèëêïíóöúüĳ",
-            "de van het een en in is dat op te voor met zijn die niet aan er om ook als of je",
-        ),
-        "pl" => ("ąćęłńóśźż", "w i na z do się nie jest to że o a od po za jak przez dla są oraz lub ze"),
-        "pt" => {
-            ("àáâãçéêíóôõúüªº", "de a o que e do da em um para com não uma os no se na por as dos mais ou")
-        }
-        "ru" => ("ё", "и в на не с что по а для как это из к от за о у же или то вы мы я"),
-        // The last three are the letters of Turkish that a page in Latin-5 has where it is read as Latin-1.
-        "tr" => (
-            "âçğıîöşüûðýþ",
-            "ve bir bu da de için ile olarak çok daha olan en gibi kadar ne var sonra veya o her",
-        ),
-        "vi" => (
-            "àáâãèéêìíòóôõùúýăđĩũơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ",
-            "và của là có cho các không được một trong với những người để khi đã từ này như ở về",
-        ),
-        _ => return None,
-    };
-    Some(Signs { letters, words })
-}
+/// A text that is plainly in a language is asked about for that one and so many others.
+const RIVALS: usize = 2;
 
 /// Whether these pieces of a text are hardly in that language.
-pub(crate) fn contradicts(language: &str, text: &[&str]) -> bool {
+pub(crate) fn contradicts(language: &str, text: &[&Look]) -> bool {
     let Some(signs) = signs(language) else { return false };
-    if has_other_letters(language, signs.letters, text) {
-        return true;
-    }
-    let words = words(text);
-    lacks_words(signs.words, &words) || strangers::are_likelier(language, signs.words, &words)
+    let look = Look::merged(text);
+    has_other_letters(language, signs.letters, &look)
+        || lacks_words(language, &look)
+        || strangers::are_likelier(language, &look.words)
 }
 
-fn has_other_letters(language: &str, own: &str, text: &[&str]) -> bool {
-    let text: String = text.iter().flat_map(|piece| piece.chars()).flat_map(char::to_lowercase).collect();
-    let script = Script::of_most(&text);
-    let (mut all, mut other, mut hard_signs, mut russian) = (0_u32, 0_u32, 0_u32, 0_u32);
-    for letter in text.chars() {
-        let of = Script::of(letter);
-        if of.is_none() || of != script {
-            continue;
-        }
-        all += 1;
-        hard_signs += u32::from(letter == 'ъ');
-        russian += u32::from(matches!(letter, 'ы' | 'э' | 'ё'));
-        other += u32::from(!is_shared(letter) && !own.contains(letter));
-    }
+fn has_other_letters(language: &str, own: &str, look: &Look) -> bool {
+    let script = look.scripts.most();
+    let of_script =
+        |(letter, count): (&char, &u32)| (Script::of(*letter) == script).then_some((*letter, *count));
+    let others = || look.special.iter().filter_map(of_script);
+    let count = |is_one: &dyn Fn(char) -> bool| -> u32 {
+        others().filter(|(letter, _)| is_one(*letter)).map(|(_, count)| count).sum()
+    };
+    let other = count(&|letter| !own.contains(letter));
     // Bulgarian has no letter that Russian lacks, but it writes a common vowel with one that is rare there.
-    let bulgarian = language == "ru" && russian < hard_signs;
+    let bulgarian = language == "ru" && look.russian < look.hard_signs;
     // Names bring their accents along within the Latin script, but not their letters into another one.
     let names = if script == Some(Script::Latin) { 2 } else { 0 };
+    let all = script.map_or(0, |script| look.scripts.of(script));
     bulgarian || names < other && f64::from(all) * FOREIGN < f64::from(other)
-}
-
-/// Whether every language of the script has the letter.
-fn is_shared(letter: char) -> bool {
-    letter.is_ascii_alphabetic()
-        || matches!(letter, 'а'..='я' | '\u{621}'..='\u{65f}' | '\u{900}'..='\u{932}' | '\u{934}'..='\u{97f}')
 }
 
 /// Whether a piece of text is so plainly in that language that no model need be asked: in its letters, with more of its
 /// common words than of any other language's. Languages of which nothing is known never are.
-pub(crate) fn is_plainly(language: &str, text: &str) -> bool {
-    let kana = |c: char| matches!(c, '\u{3041}'..='\u{30ff}');
-    match (language, Script::of_most(text)) {
+pub(crate) fn is_plainly(language: &str, look: &Look) -> bool {
+    match (language, look.scripts.most()) {
         ("ko", script) => script == Some(Script::Hangul),
         // What has as much kana as particles need is Japanese, and what has none is not.
         ("ja" | "zh", Some(Script::Cjk)) => {
-            let all = text.chars().filter(|c| Script::of(*c) == Some(Script::Cjk)).count();
-            let kana = text.chars().filter(|c| kana(*c)).count();
-            if language == "ja" { all < 5 * kana } else { kana == 0 && 40 <= all }
+            let all = look.scripts.of(Script::Cjk);
+            if language == "ja" { all < 5 * look.kana } else { look.kana == 0 && 40 <= all }
         }
         _ => {
             let Some(signs) = signs(language) else { return false };
-            !has_other_letters(language, signs.letters, &[text]) && says_it(language, text)
+            !has_other_letters(language, signs.letters, look)
+                && (says_it(language, look) || no_other_has_its_letters(language, look))
         }
     }
+}
+
+fn no_other_has_its_letters(language: &str, look: &Look) -> bool {
+    let Some(script) = look.scripts.most() else { return false };
+    let mut others =
+        LANGUAGES.iter().filter(|other| **other != language && script.languages().contains(other));
+    script.languages().contains(&language)
+        && others.all(|other| signs(other).is_some_and(|signs| has_other_letters(other, signs.letters, look)))
 }
 
 /// Whether the words are this language's more than any other's.
-fn says_it(language: &str, text: &str) -> bool {
-    let mut counts = [0_usize; LANGUAGES.len()];
-    let words = words(&[text]);
-    for word in &words {
-        let mut of = COMMON_WORDS.get(word.as_str()).copied().unwrap_or(0);
-        while of != 0 {
-            counts[of.trailing_zeros() as usize] += 1;
-            of &= of - 1;
-        }
-    }
-    let own =
-        LANGUAGES.iter().zip(counts).find(|(known, _)| **known == language).map_or(0, |(_, count)| count);
-    let other =
-        LANGUAGES.iter().zip(counts).filter(|(known, _)| **known != language).map(|(_, count)| count).max();
-    MIN_COMMON <= own && words.len() <= own * 8 && 3 * other.unwrap_or(0) <= 2 * own
-}
-
-fn words(text: &[&str]) -> Vec<String> {
-    let word = |word: &str| {
-        word.trim_matches(|c: char| c.is_ascii_punctuation() || "«»„“”‘’–—…،؛।".contains(c)).to_lowercase()
+fn says_it(language: &str, look: &Look) -> bool {
+    let counts = look.words.counts();
+    let most = |own: bool| {
+        let counts = LANGUAGES.iter().zip(counts).filter(|(known, _)| (**known == language) == own);
+        counts.map(|(_, count)| count).max().unwrap_or(0)
     };
-    text.iter().flat_map(|piece| piece.split_whitespace()).map(word).collect()
+    let (own, other) = (most(true), most(false));
+    MIN_COMMON <= own && look.words.all <= own * 8 && 3 * other <= 2 * own
 }
 
-fn lacks_words(common: &str, words: &[String]) -> bool {
-    let found = words.iter().filter(|word| common.split(' ').any(|known| known == *word)).count();
-    MIN_WORDS <= words.len() && (found as f64) < words.len() as f64 * COMMON
+/// Those of the known languages that are worth asking the models for, where words and letters say which language a text
+/// is in: that one, the ones whose words it has most of beside, and all of which nothing is known here. None where all
+/// are.
+pub(crate) fn candidates<'a>(look: &Look, known: &'a [String]) -> Option<Vec<&'a str>> {
+    let script = look.scripts.most()?;
+    let counts = look.words.counts();
+    let count = |language: &str| {
+        LANGUAGES.iter().zip(counts).find(|(code, _)| **code == language).map_or(0, |(_, count)| count)
+    };
+    let of_script = known.iter().map(String::as_str).filter(|code| script.languages().contains(code));
+    let (mut few, others): (Vec<&str>, Vec<&str>) = of_script.partition(|code| signs(code).is_some());
+    // Stable: languages with as many words stay in the order of the alphabet.
+    few.sort_by_key(|language| Reverse(count(language)));
+    if !is_plainly(few.first()?, look) || few.len() <= 1 + RIVALS {
+        return None;
+    }
+    few.truncate(1 + RIVALS);
+    few.extend(others);
+    Some(few)
+}
+
+fn lacks_words(language: &str, look: &Look) -> bool {
+    MIN_WORDS <= look.words.all && (look.words.common_in(language) as f64) < look.words.all as f64 * COMMON
 }
 
 #[cfg(test)]
@@ -183,13 +120,13 @@ mod tests {
 
     #[track_caller]
     fn check(language: &str, text: &str, against: bool) {
-        assert_eq!(contradicts(language, &[text]), against, "{language}: {text}");
+        assert_eq!(contradicts(language, &[&Look::of(text)]), against, "{language}: {text}");
     }
 
     #[test]
     fn a_window_may_be_plainly_in_a_language() {
         fn check(language: &str, text: &str, plainly: bool) {
-            assert_eq!(is_plainly(language, text), plainly, "{language}: {text}");
+            assert_eq!(is_plainly(language, &Look::of(text)), plainly, "{language}: {text}");
         }
         let english =
             "The house at the end of the road was built in a year when it rained from March to May.";
@@ -203,11 +140,30 @@ mod tests {
         check("es", spanish, true);
         check("pt", spanish, false);
         check("en", "Products Services Company Contact Login Register Download Support", false);
+        check("pl", "Źdźbła żółkną, ćmy śpią, gąsienice pełzną wśród łąk", true);
+        check("vi", "Trường học ở làng xây dựng năm ngoái", true);
+        check("es", "Cómo Ángel Núñez pintó Málaga", false);
         check("ko", "이 집은 비가 많이 오던 해에 지어졌다", true);
         check("ja", "この家は雨の多い年に建てられた。", true);
         check("zh", "この家は雨の多い年に建てられた。", false);
         check("zh", &"这座房子是在多雨的那一年建成的".repeat(3), true);
         check("ja", &"这座房子是在多雨的那一年建成的".repeat(3), false);
+    }
+
+    #[cfg(not(feature = "all"))]
+    #[test]
+    fn few_models_are_worth_asking_where_the_words_say_it() {
+        let known = crate::codes::known();
+        let check = |text: &str, expected: Option<&[&str]>| {
+            assert_eq!(candidates(&Look::of(text), &known).as_deref(), expected, "{text}");
+        };
+        let german = "Der Fluss war seit dem Morgen gestiegen, und am Mittag standen die Felder in der Ebene unter Wasser.";
+        check(german, Some(&["de", "nl", "en"]));
+        check("Products Services Company Contact Login Register Download Support", None);
+        check("Älvar och åar på vägen över bron från gården till de andra som är i en by", None);
+        // The models of a script with two languages are asked anyway.
+        check("هذا نص باللغة العربية في البيت من الكتاب إلى المدينة على الطريق", None);
+        check("", None);
     }
 
     #[test]

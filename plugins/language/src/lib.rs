@@ -8,13 +8,16 @@
 mod codes;
 mod detect;
 mod evidence;
+mod look;
 #[doc(hidden)]
 pub mod sample;
 mod script;
 mod settings;
+mod signs;
 mod strangers;
 #[cfg(test)]
 mod testdata;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -4,10 +4,10 @@
 //! Indonesian. Words like "and" and "of" tell a language within a sentence, long before their absence tells anything.
 //! The words are those of grammar; none of them is a common word in a language that has models.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::LazyLock;
+use std::collections::BTreeSet;
 
 use crate::codes;
+use crate::words::{Word, Words};
 
 /// Common words of a language, none of which is left when the words of the language that was answered are taken away.
 const STRANGERS: &[(&str, &str)] = &[
@@ -83,47 +83,39 @@ const MIN_DIFFERENT: usize = 2;
 /// One word in so many, of those that a language never has, is no accident.
 const RELATIVE: usize = 25;
 
-/// For each word the languages of [`STRANGERS`] that have it, one bit each: looking through all lists for every word of a
-/// page takes as long as the models.
-static LISTS: LazyLock<HashMap<&'static str, u64>> = LazyLock::new(|| {
-    let mut lists: HashMap<&'static str, u64> = HashMap::new();
-    for (at, (_, words)) in STRANGERS.iter().enumerate().filter(|(_, (code, _))| is_stranger(code)) {
-        for word in words.split(' ') {
-            *lists.entry(word).or_default() |= 1 << at;
-        }
-    }
-    lists
-});
+/// Each list's place and words, of the languages that the component does not know.
+pub(crate) fn lists() -> impl Iterator<Item = (usize, &'static str)> {
+    let lists = STRANGERS.iter().enumerate();
+    lists.filter(|(_, (code, _))| is_stranger(code)).map(|(at, (_, words))| (at, *words))
+}
+
+/// The same of the close relatives.
+pub(crate) fn relatives() -> impl Iterator<Item = (usize, &'static str)> {
+    let lists = RELATIVES.iter().enumerate();
+    lists.filter(|(_, (_, code, _))| is_stranger(code)).map(|(at, (_, _, words))| (at, *words))
+}
 
 fn is_stranger(code: &str) -> bool {
     codes::resolve(code).is_none()
 }
 
-fn is_in(list: &str, word: &str) -> bool {
-    list.split(' ').any(|known| known == word)
-}
-
 /// Whether the words are rather those of a language that the component does not know.
-pub(crate) fn are_likelier(language: &str, own: &str, words: &[String]) -> bool {
-    are_of_relative(language, words) || are_of_stranger(own, words)
+pub(crate) fn are_likelier(language: &str, words: &Words) -> bool {
+    are_of_relative(language, words) || are_of_stranger(language, words)
 }
 
-fn are_of_relative(language: &str, words: &[String]) -> bool {
-    RELATIVES.iter().filter(|(of, code, _)| *of == language && is_stranger(code)).any(|(_, _, list)| {
-        let hits = words.iter().filter(|word| is_in(list, word)).count();
-        words.len() < hits * RELATIVE
+fn are_of_relative(language: &str, words: &Words) -> bool {
+    RELATIVES.iter().enumerate().filter(|(_, (of, _, _))| *of == language).any(|(at, _)| {
+        let hits = words.known.iter().filter(|word| word.is_of_relative(at)).count();
+        words.all < hits * RELATIVE
     })
 }
 
-fn are_of_stranger(own: &str, words: &[String]) -> bool {
-    let own_hits = words.iter().filter(|word| is_in(own, word)).count();
-    let hits: Vec<(&str, u64)> = words
-        .iter()
-        .filter_map(|word| LISTS.get(word.as_str()).map(|lists| (word.as_str(), *lists)))
-        .filter(|(word, _)| !is_in(own, word))
-        .collect();
+fn are_of_stranger(language: &str, words: &Words) -> bool {
+    let own_hits = words.common_in(language);
+    let hits: Vec<&Word> = words.known.iter().filter(|word| !word.is_common_in(language)).collect();
     (0..STRANGERS.len()).any(|at| {
-        let of_list = || hits.iter().filter(|(_, lists)| lists >> at & 1 == 1).map(|(word, _)| *word);
+        let of_list = || hits.iter().filter(|word| word.is_of_stranger(at)).map(|word| word.id);
         own_hits < of_list().count() && MIN_DIFFERENT <= of_list().collect::<BTreeSet<_>>().len()
     })
 }
@@ -135,21 +127,19 @@ mod tests {
     #[test]
     fn every_list_has_a_bit() {
         assert!(STRANGERS.len() <= u64::BITS as usize);
+        assert!(RELATIVES.len() <= u8::BITS as usize);
     }
 
     #[cfg(not(feature = "all"))]
     #[test]
     fn words_of_other_languages_speak_for_those() {
-        let check = |language, own, text: &str, expected| {
-            let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-            assert_eq!(are_likelier(language, own, &words), expected, "{text}");
+        let check = |language, text: &str, expected| {
+            assert_eq!(are_likelier(language, &Words::of(text)), expected, "{text}");
         };
-        let dutch = "de van het een en in is dat op te voor met zijn die niet aan er om ook als of je";
-        check("nl", dutch, "hy het vir hulle gesê dat die boek nie in die kamer is nie", true);
-        check("nl", dutch, "hij heeft hun gezegd dat het boek niet in de kamer is", false);
-        let german = "der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch";
-        check("de", german, "jag vet inte om det är sant att han har varit på månen", true);
-        check("de", german, "das Album von Och und Det erschien im Juni", false);
-        check("en", "the of and to in a is that", "kuti vanhu ari", true);
+        check("nl", "hy het vir hulle gesê dat die boek nie in die kamer is nie", true);
+        check("nl", "hij heeft hun gezegd dat het boek niet in de kamer is", false);
+        check("de", "jag vet inte om det är sant att han har varit på månen", true);
+        check("de", "das Album von Och und Det erschien im Juni", false);
+        check("en", "kuti vanhu ari", true);
     }
 }
