@@ -42,7 +42,7 @@ pub const MIN_DOCUMENTS: u64 = 1000;
 /// Gathers the scores of a sample.
 ///
 /// The result does not depend on the order of the documents, nor on how they were shared among calibrators that are
-/// merged. Scores are told apart up to 1 part in 131,072; an entry takes some 40 bytes for each score that can be told
+/// merged, unless there are more than 512 languages: those that come after them count only in `*`. Scores are told apart up to 1 part in 131,072; an entry takes some 40 bytes for each score that can be told
 /// apart, at most 1.5 million of them for probabilities above one millionth.
 #[derive(Debug, Clone, Default)]
 pub struct Calibrator {

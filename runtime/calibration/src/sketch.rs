@@ -41,14 +41,17 @@ impl Sketch {
     /// Each boundary stands where the tokens below it come nearest to their share, so that many documents with one
     /// score get the bucket in their middle.
     pub(crate) fn percentiles(&self) -> Percentiles {
+        // Scores of empty documents only: two steps with as much below them would hide all that come after.
+        let counts = |weight: u64| 0 < weight || self.tokens == 0;
+        let weights = || self.weights.iter().filter(|(_, weight)| counts(**weight));
         let mut steps: Vec<(f64, u128)> = Vec::with_capacity(self.weights.len() + 1);
         let mut below = 0_u128;
-        for (&key, &weight) in &self.weights {
+        for (&key, &weight) in weights() {
             steps.push((score(key), below));
             below += u128::from(weight);
         }
         // Behind the last score, where there is nothing any more.
-        if let Some(&last) = self.weights.keys().next_back() {
+        if let Some((&last, _)) = weights().next_back() {
             steps.push((score(last.saturating_add(1)), below));
         }
         let mut boundaries = Vec::with_capacity(BUCKETS - 1);

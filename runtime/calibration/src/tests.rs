@@ -55,6 +55,21 @@ fn a_score_of_many_documents_has_the_bucket_in_their_middle() {
 }
 
 #[test]
+fn empty_documents_change_nothing() {
+    let documents: Vec<_> = (0..20_000).map(|n| (f64::from(n) / 20_000.0, 10)).collect();
+    let boundaries = |documents: &[(f64, u64)]| {
+        let table = calibrated(documents).table(0);
+        (0..100).map(|n| table.bucket("s", "en", f64::from(n) / 100.0)).collect::<Vec<_>>()
+    };
+    let without = boundaries(&documents);
+    for score in [-1.0, 0.00001, 0.500_02, 0.999_99, 2.0] {
+        let mut with = documents.clone();
+        with.push((score, 0));
+        assert_eq!(boundaries(&with), without, "{score}");
+    }
+}
+
+#[test]
 fn small_languages_fall_back() {
     let mut calibrator = Calibrator::default();
     for n in 0..1000 {
