@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
-use super::store::{Packed, Store, outcome_of};
+use super::store::{Packed, Store, WORKED, outcome_of};
 use super::{JournalError, named};
 use crate::llm::Mode;
 use crate::llm::budget::dollars;
@@ -185,13 +185,14 @@ pub fn gc(path: &Path, runs: u32, dry: bool) -> Result<Collected, JournalError> 
     let store = Store::open(path, Mode::Replay, 0)?;
     let journal = &store.connection;
     let collect = || {
+        journal.execute_batch(WORKED)?;
         let bytes = || -> rusqlite::Result<u64> {
             let pages: u64 = journal.pragma_query_value(None, "page_count", |row| row.get(0))?;
             let size: u64 = journal.pragma_query_value(None, "page_size", |row| row.get(0))?;
             Ok(pages * size)
         };
         let unused = "used < (SELECT min(used) FROM
-            (SELECT DISTINCT used FROM answers ORDER BY used DESC LIMIT ?1))";
+            (SELECT used FROM answers UNION SELECT run FROM worked ORDER BY 1 DESC LIMIT ?1))";
         if dry {
             let count = format!("SELECT count(*) FROM answers WHERE {unused}");
             let answers = journal.query_row(&count, params![runs], |row| row.get(0))?;

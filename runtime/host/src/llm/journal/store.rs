@@ -72,6 +72,10 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
+/// The runs that used an answer, for tidying up. Younger than the file's format, which it does not change: a program that
+/// does not know it leaves it alone.
+pub(super) const WORKED: &str = "CREATE TABLE IF NOT EXISTS worked (run INTEGER PRIMARY KEY) STRICT";
+
 const KEEP: &str = "
     INSERT OR REPLACE INTO answers (key, run, used, model, served, prompt, outcome, text, finish, context,
         prompt_tokens, cached_tokens, completion_tokens, usage_estimated, picodollars, seconds, answered)
@@ -175,6 +179,7 @@ impl Store {
             transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
+        transaction.execute_batch(WORKED)?;
         if let Some(began) = began {
             transaction.execute("INSERT INTO runs (began) VALUES (?1)", [began])?;
         }
@@ -265,6 +270,12 @@ impl Store {
                     Order::Find(..) => {}
                 }
                 numbers.push(number);
+            }
+            let works = !used.is_empty() || changes.iter().any(|change| matches!(change, Order::Keep(..)));
+            if works {
+                transaction
+                    .prepare_cached("INSERT OR IGNORE INTO worked (run) VALUES (?1)")?
+                    .execute([run])?;
             }
             for key in &used {
                 let update = "UPDATE answers SET used = ?2 WHERE key = ?1";

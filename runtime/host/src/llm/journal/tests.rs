@@ -226,6 +226,12 @@ fn people_see_what_was_spent_and_take_away_what_nobody_uses() {
 
     assert_eq!(admin::gc(&path, 2, true).unwrap().answers, 0);
     assert_eq!(admin::gc(&path, 1, true).unwrap().answers, 2);
+    // The fourth uses what the second used: neither has used the others.
+    let mut fourth = Store::open(&path, Mode::Live, 4).unwrap();
+    assert!(fourth.find(&[2; 32]).unwrap().is_some());
+    fourth.close();
+    assert_eq!(admin::gc(&path, 2, true).unwrap().answers, 2);
+    assert_eq!(admin::gc(&path, 3, true).unwrap().answers, 0);
     assert_eq!(lines().len(), 3);
     assert_eq!(admin::gc(&path, 1, false).unwrap().answers, 2);
     assert_eq!(lines().len(), 1);
