@@ -96,7 +96,7 @@ fn a_site_is_asked_about_once_and_its_pages_are_cleaned_for_nothing() {
     let said = String::from_utf8(told.stdout).unwrap();
     assert!(told.status.success() && said.contains("site            162 pages"), "{said}");
     let html = std::fs::read_to_string(page).unwrap();
-    assert!(html.contains("Cost of cleaning a page") && html.contains("<polyline"), "{html}");
+    assert!(html.contains("Model tokens per page") && html.contains("<polyline"), "{html}");
 }
 
 #[test]

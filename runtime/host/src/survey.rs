@@ -1,8 +1,10 @@
 //! What the rows of one or several runs say together: how synthetic each crawl is, and what cleaning a page costs as the
 //! crawl grows. Rows in, tables and charts out; where rows are is not known here.
 //!
-//! A page is counted once. What was measured of it are the fields of the stages `synthetic` and `cleanup`; rows without
-//! them only count as pages.
+//! Rows of one page follow each other, and their ids begin with that of the page. A page is counted once, and so is what
+//! was measured before it became several rows; what was measured of each row counts as that page's. The measures are the
+//! fields of the stages `synthetic` and `cleanup`; rows without them only count as pages. Pages that were dropped after a
+//! model was paid for them have no rows and are not seen here.
 
 pub mod chart;
 pub mod page;
@@ -16,8 +18,8 @@ use chart::{Chart, Line, Point};
 pub use rate::{Interval, Rate};
 
 /// The columns that are looked at whatever the meter.
-const COLUMNS: [&str; 8] =
-    ["id", "dump", "language", "host_class", "cleanup_scope", "prompt_ids", "usage", "token_count"];
+const COLUMNS: [&str; 9] =
+    ["id", "url", "dump", "language", "host_class", "cleanup_scope", "prompt_ids", "usage", "token_count"];
 
 /// The columns of a meter, which the stage `synthetic` names by its `prefix`.
 #[derive(Debug)]
@@ -40,11 +42,20 @@ pub struct Survey {
     meter: Meter,
     pages: u64,
     measured: u64,
+    page: Page,
     /// By dump, or by month where there is none; for all pages, by language and by class of host.
     all: BTreeMap<String, Rate>,
     languages: BTreeMap<String, BTreeMap<String, Rate>>,
     hosts: BTreeMap<String, BTreeMap<String, Rate>>,
     cost: Cost,
+}
+
+/// The page whose rows are being read.
+#[derive(Debug, Default)]
+struct Page {
+    name: Option<String>,
+    /// Words and hits that were measured of it.
+    measured: BTreeSet<(u64, u64)>,
 }
 
 /// What models were asked for the pages, in the order of the rows.
@@ -68,6 +79,7 @@ impl Survey {
             meter: Meter { period: column("period"), words: column("words"), hits: column("hits") },
             pages: 0,
             measured: 0,
+            page: Page::default(),
             all: BTreeMap::new(),
             languages: BTreeMap::new(),
             hosts: BTreeMap::new(),
@@ -84,22 +96,31 @@ impl Survey {
 
     /// Takes one row in.
     pub fn add(&mut self, row: &Map<String, Value>) {
-        self.pages += 1;
         let text = |name: &str| row.get(name).and_then(Value::as_str);
         let count = |name: &str| row.get(name).and_then(Value::as_u64);
-        if let (Some(words), Some(hits)) = (count(&self.meter.words), count(&self.meter.hits)) {
-            self.measured += 1;
-            let id = text("id").unwrap_or_default();
+        let name = text("id").or(text("url")).map(page_of);
+        let is_new = name.is_none() || name != self.page.name.as_deref();
+        if is_new {
+            self.pages += 1;
+            self.page = Page { name: name.map(str::to_owned), measured: BTreeSet::new() };
+        }
+        if let (Some(words), Some(hits)) = (count(&self.meter.words), count(&self.meter.hits))
+            && self.page.measured.insert((words, hits))
+        {
+            self.measured += u64::from(self.page.measured.len() == 1);
+            // Rows without a name are pages of their own.
+            let own = self.pages.to_string();
+            let page = name.unwrap_or(&own);
             let dump = text("dump").or(text(&self.meter.period)).unwrap_or("unknown");
             let add = |to: &mut BTreeMap<String, Rate>| {
-                to.entry(dump.to_owned()).or_default().add(id, words, hits);
+                to.entry(dump.to_owned()).or_default().add(page, words, hits);
             };
             add(&mut self.all);
             add(self.languages.entry(text("language").unwrap_or("und").to_owned()).or_default());
             add(self.hosts.entry(text("host_class").unwrap_or("unknown").to_owned()).or_default());
         }
         if let Some(scope) = text("cleanup_scope") {
-            self.cost.add(scope, row);
+            self.cost.add(is_new.then_some(scope), row);
         }
     }
 
@@ -122,9 +143,12 @@ impl Survey {
         Rates { all: &self.all, languages: &self.languages, hosts: &self.hosts }
     }
 
-    /// The rate of the dumps up to and with this one together, which later ones are compared with.
+    /// The rate of the dumps up to and with these together, which later ones are compared with: those of a year, of a year
+    /// and week or month, of a crawl's name. None without such dumps.
     pub fn baseline(&self, last: &str) -> Option<Rate> {
-        let early = self.all.iter().filter(|(dump, _)| year_of(dump).is_some_and(|year| year <= last));
+        let last = year_of(last)?;
+        let is_early = |year: &str| year <= last || year.starts_with(last);
+        let early = self.all.iter().filter(|(dump, _)| year_of(dump).is_some_and(is_early));
         let mut sum: Option<Rate> = None;
         for (_, rate) in early {
             sum.get_or_insert_default().merge(rate);
@@ -179,8 +203,13 @@ pub struct Rates<'a> {
     pub hosts: &'a BTreeMap<String, BTreeMap<String, Rate>>,
 }
 
+/// The page that a row is of: the drafts that a page became are named after it.
+fn page_of(id: &str) -> &str {
+    id.split_once('#').map_or(id, |(page, _)| page)
+}
+
 /// The year and what follows it in a crawl's name or a month: `CC-MAIN-2023-14` is `2023-14`.
-fn year_of(dump: &str) -> Option<&str> {
+pub fn year_of(dump: &str) -> Option<&str> {
     let mut rest = dump;
     while let Some(start) = rest.find(|letter: char| letter.is_ascii_digit()) {
         rest = rest.get(start..)?;
@@ -201,9 +230,12 @@ fn in_time(rates: &BTreeMap<String, Rate>) -> Vec<(&String, &Rate)> {
 }
 
 impl Cost {
-    fn add(&mut self, scope: &str, row: &Map<String, Value>) {
-        *self.scopes.entry(scope.to_owned()).or_default() += 1;
-        self.pages += 1;
+    /// A row of a page; with what cleaned it, if it is the page's first.
+    fn add(&mut self, scope: Option<&str>, row: &Map<String, Value>) {
+        if let Some(scope) = scope {
+            *self.scopes.entry(scope.to_owned()).or_default() += 1;
+            self.pages += 1;
+        }
         let prompts: Vec<&str> = row
             .get("prompt_ids")
             .and_then(Value::as_array)
@@ -233,8 +265,10 @@ impl Cost {
     /// Keeps a point now and then, and every second one when there are too many.
     fn mark(&mut self) {
         let stride = self.stride.max(1);
-        if self.pages.is_multiple_of(stride) {
-            self.curve.push((self.pages, self.tokens));
+        match self.curve.last_mut() {
+            Some((pages, tokens)) if *pages == self.pages => *tokens = self.tokens,
+            _ if self.pages.is_multiple_of(stride) => self.curve.push((self.pages, self.tokens)),
+            Some(_) | None => {}
         }
         if MAX_POINTS < self.curve.len() {
             self.stride = stride * 2;
@@ -260,7 +294,7 @@ impl Cost {
         });
         let recent = Line { name: "the last tenth".to_owned(), points: recent.collect() };
         Some(Chart {
-            title: "Cost of cleaning a page".to_owned(),
+            title: "Model tokens per page".to_owned(),
             x: "pages so far".to_owned(),
             y: "model tokens per page".to_owned(),
             names: Vec::new(),
@@ -303,6 +337,37 @@ mod tests {
         assert_eq!(charts[0].names, ["CC-MAIN-2022-05", "CC-MAIN-2024-10"]);
         let point = &charts[0].lines[0].points[1];
         assert!(point.low < point.y && point.y <= point.high, "{point:?}");
+    }
+
+    #[test]
+    fn the_baseline_is_a_year_a_week_or_a_crawl() {
+        let row = |dump: &str, hits: u32| json!({"id": dump, "dump": dump, "synthetic_words": 1_000, "synthetic_hits": hits});
+        let survey =
+            survey([row("CC-MAIN-2021-49", 1), row("CC-MAIN-2022-05", 2), row("CC-MAIN-2022-49", 4)]);
+        let check = |last, hits| assert_eq!(survey.baseline(last).map(|rate| rate.hits()), hits, "{last}");
+        check("2022", Some(7));
+        check("2022-05", Some(3));
+        check("CC-MAIN-2022-05", Some(3));
+        check("2021", Some(1));
+        check("2020", None);
+        check("before", None);
+    }
+
+    #[test]
+    fn rows_of_a_page_are_one_page() {
+        let row = |id: &str, words: u32, hits: u32| json!({"id": id, "synthetic_words": words, "synthetic_hits": hits, "cleanup_scope": "page", "prompt_ids": [id], "usage": {"prompt_tokens": 10}});
+        let copied = survey([row("<a>#2.0", 1000, 3), row("<a>#2.1", 1000, 3), row("<b>#2.0", 1000, 5)]);
+        assert_eq!((copied.pages(), copied.measured()), (2, 2));
+        assert_eq!(copied.rates().all["unknown"].hits(), 8);
+        assert_eq!(copied.scopes()["page"], 2);
+        assert_eq!(copied.charts().last().unwrap().lines[0].points.last().unwrap().y, 15.0);
+        let own = survey([row("<a>#2.0", 1000, 3), row("<a>#2.1", 500, 1)]);
+        assert_eq!((own.pages(), own.measured(), own.rates().all["unknown"].words()), (1, 1, 1500));
+        let unnamed = survey([
+            json!({"synthetic_words": 9, "synthetic_hits": 1}),
+            json!({"synthetic_words": 9, "synthetic_hits": 1}),
+        ]);
+        assert_eq!((unnamed.pages(), unnamed.measured()), (2, 2));
     }
 
     #[test]

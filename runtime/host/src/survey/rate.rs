@@ -19,7 +19,7 @@ pub struct Rate {
     words: u64,
     hits: u64,
     /// Words and hits of each replicate.
-    replicates: Vec<(f32, f32)>,
+    replicates: Vec<(u64, u64)>,
 }
 
 /// A rate per million words with its 95 % interval.
@@ -32,33 +32,33 @@ pub struct Interval {
 
 impl Default for Rate {
     fn default() -> Self {
-        Self { pages: 0, words: 0, hits: 0, replicates: vec![(0.0, 0.0); REPLICATES] }
+        Self { pages: 0, words: 0, hits: 0, replicates: vec![(0, 0); REPLICATES] }
     }
 }
 
 impl Rate {
     pub(super) fn add(&mut self, page: &str, words: u64, hits: u64) {
         self.pages += 1;
-        self.words += words;
-        self.hits += hits;
+        add(&mut self.words, words);
+        add(&mut self.hits, hits);
         let mut draws = blake3::Hasher::new().update(page.as_bytes()).finalize_xof();
         let mut bytes = [0; REPLICATES * 2];
         draws.fill(&mut bytes);
         let (pairs, _) = bytes.as_chunks::<2>();
         for (replicate, draw) in self.replicates.iter_mut().zip(pairs) {
             let weight = poisson(u16::from_le_bytes(*draw));
-            replicate.0 += weight * words as f32;
-            replicate.1 += weight * hits as f32;
+            add(&mut replicate.0, words.saturating_mul(weight));
+            add(&mut replicate.1, hits.saturating_mul(weight));
         }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        self.pages += other.pages;
-        self.words += other.words;
-        self.hits += other.hits;
+        add(&mut self.pages, other.pages);
+        add(&mut self.words, other.words);
+        add(&mut self.hits, other.hits);
         for (sum, more) in self.replicates.iter_mut().zip(&other.replicates) {
-            sum.0 += more.0;
-            sum.1 += more.1;
+            add(&mut sum.0, more.0);
+            add(&mut sum.1, more.1);
         }
     }
 
@@ -84,8 +84,8 @@ impl Rate {
         let mut drawn: Vec<f64> = self
             .replicates
             .iter()
-            .filter(|(words, _)| 0.0 < *words)
-            .map(|(words, hits)| f64::from(*hits) / f64::from(*words))
+            .filter(|(words, _)| 0 < *words)
+            .map(|(words, hits)| *hits as f64 / *words as f64)
             .collect();
         drawn.sort_unstable_by(f64::total_cmp);
         let tail = drawn.len() / 40;
@@ -99,15 +99,20 @@ impl Rate {
     }
 }
 
+/// Whole numbers, so that no order matters; and rows that others wrote may claim any.
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
+}
+
 /// A draw of the Poisson distribution with mean 1, from a number drawn evenly.
-fn poisson(draw: u16) -> f32 {
+fn poisson(draw: u16) -> u64 {
     let mut left = (f64::from(draw) + 0.5) / 65536.0;
     let mut probability = (-1.0_f64).exp();
-    let mut count = 0.0_f32;
-    while probability <= left && count < 8.0 {
+    let mut count = 0;
+    while probability <= left && count < 8 {
         left -= probability;
-        count += 1.0;
-        probability /= f64::from(count);
+        count += 1;
+        probability /= count as f64;
     }
     count
 }
@@ -147,7 +152,7 @@ mod tests {
     #[test]
     fn weights_have_the_mean_and_the_variance_of_poisson() {
         let (sum, squares) = (0..=u16::MAX).fold((0.0, 0.0), |(sum, squares), draw| {
-            let weight = f64::from(poisson(draw));
+            let weight = poisson(draw) as f64;
             (sum + weight, squares + weight * weight)
         });
         let mean = sum / 65536.0;
@@ -172,6 +177,26 @@ mod tests {
         assert_eq!((none.rate, none.low), (0.0, 0.0));
         assert!((300.0..500.0).contains(&none.high), "{none:?}");
         assert_eq!(Rate::default().interval().high, 1e6);
+    }
+
+    #[test]
+    fn what_rows_claim_is_never_too_much() {
+        let much = rate(&[(u64::MAX, 1), (u64::MAX, u64::MAX)]);
+        let mut both = much.clone();
+        both.merge(&much);
+        assert_eq!((both.pages(), both.words()), (4, u64::MAX));
+        assert!(both.interval().low <= both.interval().high);
+    }
+
+    #[test]
+    fn small_pages_count_among_many_words() {
+        let (mut first, mut last) = (Rate::default(), Rate::default());
+        first.add("small", 100, 7);
+        first.add("large", 1 << 40, 0);
+        last.add("large", 1 << 40, 0);
+        last.add("small", 100, 7);
+        assert_eq!(first.replicates, last.replicates);
+        assert!(first.replicates.iter().any(|(words, _)| words % (1 << 40) != 0));
     }
 
     #[test]
