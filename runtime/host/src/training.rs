@@ -55,8 +55,15 @@ struct Example {
 pub enum LessonError {
     #[error("of {rows} rows none has a text in `{text}` and a label in `{label}`")]
     NoExamples { rows: u64, text: String, label: String },
-    #[error("`{label}` has one value only, `{value}`: there is nothing to tell apart")]
-    OneLabel { label: String, value: String },
+    #[error(
+        "all {rows} rows with a label are of hosts that are held out; give more hosts, or --held-out 0 for no marks"
+    )]
+    AllHeldOut { rows: u64 },
+    #[error(
+        "`{label}` has one value only, `{value}`, among the {learnt} rows to learn from ({held_out} others are held out): \
+         there is nothing to tell apart"
+    )]
+    OneLabel { label: String, value: String, learnt: u64, held_out: u64 },
     #[error(
         "`{label}` has more than {MAX_LABELS} values; choose a column of few, or a threshold with --at-least"
     )]
@@ -132,12 +139,14 @@ impl Class {
         let mut values: Vec<&str> = self.learnt.iter().map(|example| example.label.as_str()).collect();
         values.sort_unstable();
         values.dedup();
+        let held_out = self.held_out.len() as u64;
         match values.as_slice() {
-            [] => {
-                let rows = self.passed_over + self.held_out.len() as u64;
-                return Err(LessonError::NoExamples { rows, text, label });
+            [] if 0 < held_out => return Err(LessonError::AllHeldOut { rows: held_out }),
+            [] => return Err(LessonError::NoExamples { rows: self.passed_over, text, label }),
+            [value] => {
+                let (value, learnt) = ((*value).to_owned(), self.learnt.len() as u64);
+                return Err(LessonError::OneLabel { label, value, learnt, held_out });
             }
-            [value] => return Err(LessonError::OneLabel { label, value: (*value).to_owned() }),
             values if MAX_LABELS < values.len() => return Err(LessonError::TooManyLabels { label }),
             _ => {}
         }
@@ -166,14 +175,19 @@ impl Lesson {
 
     fn label(&self, value: &Value) -> Option<String> {
         if let Some(least) = self.at_least {
-            return value.as_f64().map(|value| if least <= value { HIGH } else { LOW }.to_owned());
+            // Values that a folder's name gives (`score=3`) are texts.
+            let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+            return number.map(|value| if least <= value { HIGH } else { LOW }.to_owned());
         }
         match value {
             Value::String(text) if !text.trim().is_empty() => {
                 Some(text.split_whitespace().collect::<Vec<_>>().join("_"))
             }
             Value::Bool(flag) => Some(flag.to_string()),
-            Value::Number(number) => number.as_f64().map(|number| format!("{:.0}", number.round())),
+            Value::Number(number) => {
+                // Minus nothing is nothing.
+                number.as_f64().map(|number| format!("{:.0}", number.round() + 0.0))
+            }
             Value::String(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
         }
     }
@@ -341,12 +355,33 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_what_a_column_holds() {
+        let check = |at_least, value: Value, label: Option<&str>| {
+            assert_eq!(Lesson { at_least, ..lesson() }.label(&value).as_deref(), label, "{value}");
+        };
+        check(None, json!(2.5), Some("3"));
+        check(None, json!(-0.4), Some("0"));
+        check(None, json!("very good"), Some("very_good"));
+        check(None, json!(true), Some("true"));
+        check(None, json!(null), None);
+        check(Some(3.0), json!(3), Some("hq"));
+        check(Some(3.0), json!("2"), Some("lq"));
+        check(Some(3.0), json!("good"), None);
+    }
+
+    #[test]
     fn what_cannot_be_learnt_is_said() {
         let error = |lesson| class(lesson).train(&PARAMS(), None).unwrap_err();
         let one = Lesson { at_least: Some(9.0), ..lesson() };
         assert!(matches!(error(one), LessonError::OneLabel { .. }));
         let none = Lesson { label: "mood".to_owned(), ..lesson() };
         assert!(matches!(error(none), LessonError::NoExamples { rows: 242, .. }));
+        let mut held_out = Class::new(Lesson { held_out: 0.999_999, ..lesson() });
+        for label in 0..9 {
+            let row = json!({"text": "a text", "score": label, "url": "https://a.example/"});
+            held_out.add(row.as_object().unwrap());
+        }
+        assert!(matches!(held_out.train(&PARAMS(), None), Err(LessonError::AllHeldOut { rows: 9 })));
         let cut = Lesson { max_chars: 3, ..lesson() };
         assert_eq!(cut.prepare("Über alles"), "übe");
     }

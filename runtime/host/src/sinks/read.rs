@@ -4,6 +4,7 @@
 //! A row is a JSON object, whatever the format; folders named `column=value` give their rows that column. What a column
 //! means is not known here.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -48,17 +49,19 @@ pub enum ReadError {
 }
 
 /// The files with rows below the paths, in the order of the paths and of the names: a file is itself, the folder of a
-/// run is its rows, any other folder is all that is in it.
+/// run, wherever it lies, is its rows, any other folder is all that is in it. A file that is named twice is there once.
 pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ReadError> {
     let mut found = Vec::new();
     for path in paths {
         let before = found.len();
-        let data = path.join(DATA);
-        walk(if data.is_dir() { &data } else { path }, &mut found)?;
+        walk(path, &mut found)?;
         if found.len() == before {
             return Err(ReadError::NoRows { path: path.clone() });
         }
     }
+    let mut seen = HashSet::new();
+    // What has no other name than its own is itself.
+    found.retain(|file| seen.insert(std::fs::canonicalize(file).unwrap_or_else(|_| file.clone())));
     Ok(found)
 }
 
@@ -70,7 +73,8 @@ fn walk(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), ReadError> {
         }
         return Ok(());
     }
-    let inside = std::fs::read_dir(path).map_err(failed)?;
+    let data = path.join(DATA);
+    let inside = std::fs::read_dir(if data.is_dir() { &data } else { path }).map_err(failed)?;
     let mut inside =
         inside.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     inside.sort_unstable();
@@ -287,8 +291,9 @@ mod tests {
     #[test]
     fn files_are_found_in_the_folder_of_a_run_and_in_any_other() {
         let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("runs/one");
         let made = |name: &str| {
-            let file = folder.path().join(name);
+            let file = root.join(name);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(&file, "{\"a\":1}\n").unwrap();
         };
@@ -297,11 +302,15 @@ mod tests {
         {
             made(name);
         }
-        let root = folder.path().to_owned();
         let found = files(std::slice::from_ref(&root)).unwrap();
         assert_eq!(found, [root.join("data/2.jsonl"), root.join("data/kind=a%20b/1.jsonl")]);
         assert_eq!(read(&found[1], &[]).unwrap(), [r#"{"a":1,"kind":"a b"}"#]);
         assert_eq!(read(&found[1], &["a"]).unwrap(), [r#"{"a":1}"#]);
+        assert_eq!(files(&[root.clone(), root.join("data"), root.join("data/2.jsonl")]).unwrap(), found);
+        let above = root.parent().unwrap();
+        assert!(
+            files(&[above.to_owned()]).unwrap().iter().all(|file| !file.starts_with(root.join("rejects")))
+        );
         assert!(matches!(files(&[root.join("report.json")]), Err(ReadError::NoRows { .. })));
         assert!(matches!(files(&[root.join("none")]), Err(ReadError::Io { .. })));
     }
