@@ -253,7 +253,7 @@ pub(crate) struct ReportArgs {
     /// The `prefix` of the stage `synthetic` that measured: another one stands behind a rewriter for what it adds
     #[arg(long, value_name = "PREFIX", default_value = "synthetic")]
     pub(crate) meter: String,
-    /// The last year, or year and week, of crawls that later ones are compared with; ChatGPT came at the end of 2022
+    /// The last year, year and week, or crawl of those that later ones are compared with; ChatGPT came at the end of 2022
     #[arg(long, value_name = "YEAR", default_value = "2022-49")]
     pub(crate) baseline: String,
 }

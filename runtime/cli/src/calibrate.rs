@@ -8,9 +8,19 @@ use palimpsest::sinks::read::{self, ReadError};
 use serde_json::Value;
 
 use crate::args::CalibrateArgs;
+use crate::aside;
 use crate::exit::{self, Failure};
 
 pub(crate) fn calibrate(args: &CalibrateArgs) -> Result<ExitCode, Failure> {
+    if let Some((at, twice)) = args
+        .scorer
+        .iter()
+        .enumerate()
+        .find(|(at, name)| args.scorer.iter().take(*at).any(|other| other == *name))
+    {
+        let says = format!("--scorer {twice}: it is named twice, the second time as number {}", at + 1);
+        return Err(Failure::wrong(says));
+    }
     let scores: Vec<String> = args.scorer.iter().map(|scorer| format!("{scorer}_score")).collect();
     let mut columns = vec!["language", "token_count"];
     columns.extend(scores.iter().map(String::as_str));
@@ -35,8 +45,7 @@ pub(crate) fn calibrate(args: &CalibrateArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::wrong(format!("none of {rows} rows has a number in `{column}`")));
     }
     let table = calibrator.table(args.min_documents);
-    std::fs::write(&args.out, table.to_string())
-        .map_err(|error| Failure::world(format!("cannot write `{}`: {error}", args.out.display())))?;
+    aside::write(&args.out, &table.to_string())?;
     let mut out = io::stdout().lock();
     for (scorer, scored) in args.scorer.iter().zip(scored) {
         writeln!(out, "{scorer}: {scored} of {rows} rows have a score").map_err(Failure::world)?;

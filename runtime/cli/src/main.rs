@@ -2,6 +2,7 @@
 
 mod apply;
 mod args;
+mod aside;
 mod batch;
 mod calibrate;
 mod check;

@@ -4,12 +4,20 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use palimpsest::sinks::read::{self, ReadError};
-use palimpsest::survey::{Survey, page};
+use palimpsest::survey::{Survey, page, year_of};
 
 use crate::args::ReportArgs;
+use crate::aside;
 use crate::exit::{self, Failure};
 
 pub(crate) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
+    if year_of(&args.baseline).is_none() {
+        let says = format!(
+            "--baseline {}: write a year, a year and week, or a crawl's name: 2022, 2022-49, CC-MAIN-2022-49",
+            args.baseline
+        );
+        return Err(Failure::wrong(says));
+    }
     let mut survey = Survey::new(&args.meter);
     let columns = survey.columns();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
@@ -22,8 +30,7 @@ pub(crate) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
     }
     if let Some(file) = &args.html {
         let html = page::html(&survey, &args.baseline).map_err(Failure::world)?;
-        std::fs::write(file, html)
-            .map_err(|error| Failure::world(format!("cannot write `{}`: {error}", file.display())))?;
+        aside::write(file, &html)?;
     }
     io::stdout().lock().write_all(page::text(&survey, &args.baseline).as_bytes()).map_err(Failure::world)?;
     Ok(exit::FINE)

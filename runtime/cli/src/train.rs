@@ -1,14 +1,13 @@
 //! `palimpsest train-classifier`: a model of fastText from rows that have labels.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use palimpsest::sinks::read::{self, ReadError};
 use palimpsest::training::{Class, Lesson, Params, Quantize, Trained};
 
 use crate::args::{TrainArgs, TrainParams};
+use crate::aside::Aside;
 use crate::exit::{self, Failure};
 
 /// The ending of models that are quantised.
@@ -18,6 +17,17 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
     if !(0.0..1.0).contains(&args.held_out) {
         return Err(Failure::wrong(format!("--held-out {}: a share is from 0 to below 1", args.held_out)));
     }
+    let small = args.out.extension().is_some_and(|ending| ending == SMALL).then(Quantize::default);
+    if let Some(small) = &small
+        && args.params.dim < small.dsub
+    {
+        let says = format!(
+            "--dim {}: a model that is quantised (.{SMALL}) has {} columns at least",
+            args.params.dim, small.dsub
+        );
+        return Err(Failure::wrong(says));
+    }
+    let out = Aside::create(&args.out)?;
     let mut class = Class::new(Lesson {
         label: args.label.clone(),
         text: args.text.clone(),
@@ -35,11 +45,9 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
         };
         read::rows(&file, &columns, &mut add).map_err(Failure::wrong)?;
     }
-    let small = args.out.extension().is_some_and(|ending| ending == SMALL).then(Quantize::default);
     let Trained { model, marks } =
         class.train(&params(&args.params), small.as_ref()).map_err(Failure::wrong)?;
-    write(&args.out, |to| model.write(to))
-        .map_err(|error| Failure::world(format!("cannot write `{}`: {error}", args.out.display())))?;
+    out.finish(|to| model.write(to))?;
     write!(io::stdout().lock(), "{marks}").map_err(Failure::world)?;
     Ok(exit::FINE)
 }
@@ -47,13 +55,4 @@ pub(crate) fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
 fn params(args: &TrainParams) -> Params {
     let TrainParams { lr, dim, epoch, min_count, word_ngrams, bucket, minn, maxn, seed } = *args;
     Params { lr, dim, epoch, min_count, word_ngrams, bucket, minn, maxn, seed, ..Params::default() }
-}
-
-/// Writes aside and renames, so that nobody ever reads half a model.
-fn write(file: &Path, what: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let aside = file.with_added_extension("part");
-    let mut to = BufWriter::new(File::create(&aside)?);
-    what(&mut to)?;
-    to.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    std::fs::rename(aside, file)
 }
