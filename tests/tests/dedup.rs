@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use palimpsest_tests::archive::Record;
+use palimpsest_tests::provider::{Ask, Ledger, Provider, Replies, Settings};
 use serde_json::{Map, Value};
 
 use crate::dice::Dice;
@@ -47,9 +49,14 @@ fn said(text: usize, archive: usize) -> String {
 }
 
 fn place(settings: &str) -> Place {
+    place_with(settings, "")
+}
+
+/// With more stages behind it.
+fn place_with(settings: &str, stages: &str) -> Place {
     let place = Place::new(&format!(
         "name = \"dedup\"\n[source]\narchives = [\"crawl/*.warc.gz\"]\nrecords = [\"conversion\"]\nat_once = 3\n\
-         [[stages]]\nplugin = \"extract\"\n[[stages]]\nplugin = \"dedup\"\nsettings = {{ {settings} }}\n\
+         [[stages]]\nplugin = \"extract\"\n[[stages]]\nplugin = \"dedup\"\nsettings = {{ {settings} }}\n{stages}\
          [sink]\npath = \"out\"\n[run]\nworkers = 2\njournal = \"journal.sqlite\"\n"
     ));
     crawl(&place);
@@ -98,6 +105,9 @@ fn one_of_each_text_survives_and_a_replay_has_the_same() {
     assert!(place.path("journal.notes.sqlite").is_file());
     let replayed = place.run(&["--replay", "--out", "replayed"]).exits(0);
     same_bytes(&ran, &replayed);
+    std::fs::remove_file(place.path("journal.notes.sqlite")).unwrap();
+    let refused = place.run(&["--replay", "--out", "without"]);
+    assert!(refused.code != 0 && refused.stderr.contains("there are no notes"), "{}", refused.stderr);
 }
 
 #[test]
@@ -120,6 +130,50 @@ fn a_run_that_is_killed_again_and_again_keeps_one_of_each() {
     one_of_each(&ran);
     let replayed = place.run(&["--replay", "--out", "replayed"]).exits(0);
     same_bytes(&ran, &replayed);
+}
+
+/// What a model is asked about a page is paid for, so the next run must not find another page to be the first one.
+#[test]
+fn a_model_behind_it_is_asked_about_one_of_each_however_often_the_run_is_killed() {
+    let asked: Arc<Mutex<BTreeSet<(u32, Option<usize>)>>> = Arc::default();
+    let noted = Arc::clone(&asked);
+    let replies = Replies::by(move |ask: &Ask| {
+        let user = ask.user();
+        let number = |words: &str| words.split(' ').next().and_then(|number| number.parse::<u32>().ok());
+        let text = user.split("text ").skip(1).find_map(number).unwrap();
+        let own = (2..ARCHIVES).find(|archive| user.contains(&format!(" own{archive} ")));
+        noted.lock().unwrap().insert((text, own));
+        "{\"reason\": \"so\", \"score\": 3}".to_owned()
+    });
+    let provider = Provider::start(Settings { replies, ..Settings::default() }).unwrap();
+    let place = place_with(
+        "",
+        &format!(
+            "[[stages]]\nplugin = \"annotate\"\nsettings = {{ model = \"judge\" }}\n\
+             [models.judge]\nendpoint = \"{}\"\nmodel = \"m\"\n",
+            provider.endpoint()
+        ),
+    );
+    let pipeline = std::fs::read_to_string(place.path("pipeline.toml")).unwrap();
+    let mut dice = Dice::new();
+    for kill in 0..KILLS {
+        // Every time the pages come in another order.
+        let order =
+            pipeline.replace("at_once = 3", if kill % 2 == 0 { "at_once = 4" } else { "at_once = 1" });
+        std::fs::write(place.path("pipeline.toml"), order).unwrap();
+        let mut child =
+            place.command(&["--quiet"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let pages = (kill + 1) * TEXTS / (KILLS + 2);
+        provider.wait(Duration::from_secs(60), |ledger: &Ledger| pages as u64 <= ledger.requests());
+        #[expect(clippy::disallowed_methods, reason = "nothing tells when a run is to be killed")]
+        std::thread::sleep(Duration::from_micros(dice.below(20_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    one_of_each(&place.run(&[]).exits(0));
+    let asked = asked.lock().unwrap();
+    let texts: BTreeSet<u32> = asked.iter().map(|(text, _)| *text).collect();
+    assert_eq!((asked.len(), texts.len()), (TEXTS, TEXTS), "another page of a text was asked about");
 }
 
 #[test]

@@ -78,6 +78,8 @@ fn asking_is_limited_and_granted() {
     costs_its_own("count_ungranted", "", "denied");
     costs_its_own("classify", "", "denied");
     costs_its_own("post_too_much", "", "denied");
+    costs_its_own("post_many_times", "", "denied");
+    costs_its_own("post_for_nobody", "", "denied");
     costs_its_own("fail", "", "plugin_error");
 }
 

@@ -54,7 +54,8 @@ const MAX_VALUES: u32 = 1024;
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Which documents count as duplicates. `exact`: the same text but for letter case and white space. `minhash`: nearly the
-    /// same text. `both`. `off`: no document does, and none leaves a note.
+    /// same text. `both`. `off`: no document does, and none leaves a note. A document is known by its id, the
+    /// `WARC-Record-ID`: copies of one archive under two names hold the same documents twice, and neither is a duplicate.
     pub documents: Documents,
     /// What becomes of a duplicate. `drop`: it is dropped as `exact_duplicate` or `near_duplicate`. `tag`: it goes on, and the
     /// columns `duplicate_of` (the id of the document that came first) and `duplicate_similarity` (1 for an exact one) say so.

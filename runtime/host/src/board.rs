@@ -14,6 +14,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 /// Posts that may be lost with a kill. Each of them is a document that is looked at again.
 const POSTS_IN_A_COMMIT: usize = 512;
+/// Notes that a document is told in one call: they are copied into its instance, and the board is locked meanwhile.
+pub const MAX_TOLD_BYTES: usize = 16 << 20;
 /// Pages of 4 KiB that are kept in memory: a board grows with the crawl, and its keys are in no order.
 const CACHE_KIB: i64 = 256 << 10;
 
@@ -53,7 +55,7 @@ pub struct Note {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     File(PathBuf),
-    /// Read, and not written to; nothing if it is not there.
+    /// Read, and not written to.
     Replay(PathBuf),
     /// As long as the board.
     Memory,
@@ -64,6 +66,12 @@ pub enum Place {
 pub enum BoardError {
     #[error("cannot set up the notes `{}`", path.display())]
     Setup { path: PathBuf, source: Arc<std::io::Error> },
+    #[error(
+        "there are no notes `{}`; they belong to the journal and lie beside it, and without them a replay would say \
+         otherwise which page was first",
+        path.display()
+    )]
+    Missing { path: PathBuf },
     #[error("the notes `{}` are in use by another run", path.display())]
     Locked { path: PathBuf },
     #[error("`{}` is something else than the notes of a run; move it away", path.display())]
@@ -134,32 +142,49 @@ impl Board {
     /// Where the notes that belong to a journal are.
     #[must_use]
     pub fn beside(journal: &Path) -> PathBuf {
-        journal.with_extension("notes.sqlite")
+        // Two journals whose names differ in their endings only must not share their notes.
+        match journal.extension() {
+            Some(ending) if ending == "sqlite" => journal.with_extension("notes.sqlite"),
+            Some(_) | None => journal.with_added_extension("notes.sqlite"),
+        }
     }
 
-    /// Says before any work what would be wrong with it.
+    /// Says before any work what would be wrong with it. That the notes of a replay are not there is wrong only once
+    /// somebody posts: many a stage could, and does not.
     pub fn open(&self) -> Result<(), BoardError> {
+        if matches!(&self.place, Place::Replay(file) if !file.exists()) {
+            return Ok(());
+        }
         self.with(|_open| Ok(()))
     }
 
     /// Leaves a note of `document` under each of the keys that has fewer than `most`. For each key, the notes before the
-    /// document's own and that one; where it has none, all of them. `owner` keeps those apart who know nothing of each
-    /// other.
+    /// document's own and that one; where it has none, the first `most`. `owner` keeps those apart who know nothing of
+    /// each other. None if the notes would take more than [`MAX_TOLD_BYTES`].
     pub fn post(
         &self,
         owner: &[u8; 32],
         document: &str,
         keys: &[String],
         note: (&str, u32),
-    ) -> Result<Vec<Vec<Note>>, BoardError> {
+    ) -> Result<Option<Vec<Vec<Note>>>, BoardError> {
         let (text, most) = note;
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         self.with(|open| {
             open.begin()?;
-            let mut own = None;
-            let told =
-                keys.iter().map(|key| open.leave(&digest(owner, key), document, (text, most), &mut own));
-            let told = told.collect::<Result<_, _>>()?;
+            let (mut own, mut bytes) = (None, 0);
+            let mut told = Some(Vec::with_capacity(keys.len()));
+            for key in keys {
+                let notes = open.leave(&digest(owner, key), document, (text, most), &mut own)?;
+                bytes += notes.iter().map(|note| note.document.len() + note.text.len()).sum::<usize>();
+                if MAX_TOLD_BYTES < bytes {
+                    told = None;
+                    break;
+                }
+                if let Some(told) = &mut told {
+                    told.push(notes);
+                }
+            }
             open.uncommitted += 1;
             if POSTS_IN_A_COMMIT <= open.uncommitted {
                 open.commit()?;
@@ -222,11 +247,14 @@ impl Open {
                 }
                 Connection::open(file)
             }
-            Place::Replay(file) if file.exists() => Connection::open_with_flags(
+            Place::Replay(file) if !file.exists() => {
+                return Err(BoardError::Missing { path: file.clone() });
+            }
+            Place::Replay(file) => Connection::open_with_flags(
                 file,
                 OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
             ),
-            Place::Replay(_) | Place::Memory => Connection::open_in_memory(),
+            Place::Memory => Connection::open_in_memory(),
         };
         let connection = connection.map_err(|error| named(path, error))?;
         let version = |connection: &Connection| -> rusqlite::Result<(i32, i32, i64)> {
@@ -301,6 +329,8 @@ impl Open {
                 return Ok(told);
             }
         }
+        // Whoever has no note here was turned away when it was full, and is told what it was told then.
+        told.truncate(most);
         if told.len() < most {
             if own.is_none() {
                 let values = params![self.next_document, document];
@@ -347,7 +377,7 @@ mod tests {
 
     /// Who has left notes there, as the document is told.
     fn told(board: &Board, document: &str, key: &str, most: u32) -> String {
-        let told = board.post(&OWNER, document, &[key.to_owned()], ("", most)).unwrap();
+        let told = board.post(&OWNER, document, &[key.to_owned()], ("", most)).unwrap().unwrap();
         told[0].iter().map(|note| note.document.as_str()).collect::<Vec<_>>().join(" ")
     }
 
@@ -359,6 +389,7 @@ mod tests {
         assert_eq!(told(board, "a", "two", 2), "b a");
         assert_eq!(told(board, "c", "two", 2), "b a");
         assert_eq!(told(board, "b", "two", 2), "b", "what came after a document's own note is not told");
+        assert_eq!(told(board, "c", "two", 1), "b", "no more is told than the asker would have let in");
     }
 
     #[test]
@@ -370,12 +401,37 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_told_more_than_an_instance_could_take() {
+        let board = Board::new(Place::Memory);
+        let text = "x".repeat(MAX_TOLD_BYTES / 4);
+        let post = |document: &str, keys: &[&str]| {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            board.post(&OWNER, document, &keys, (&text, 8)).unwrap().map(|told| told.len())
+        };
+        assert_eq!(post("a", &["one", "two", "three"]), Some(3));
+        assert_eq!(post("b", &["one", "two", "three"]), None);
+        assert_eq!(post("b", &["one"]), Some(1), "what was left before is there");
+    }
+
+    #[test]
+    fn journals_have_notes_of_their_own() {
+        let check = |journal: &str, notes: &str| {
+            assert_eq!(Board::beside(Path::new(journal)), Path::new(notes), "{journal}");
+        };
+        check("run/journal.sqlite", "run/journal.notes.sqlite");
+        check("run/crawl.1", "run/crawl.1.notes.sqlite");
+        check("run/crawl.2", "run/crawl.2.notes.sqlite");
+        check("run/journal", "run/journal.notes.sqlite");
+    }
+
+    #[test]
     fn a_run_that_goes_on_or_replays_is_told_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deep/journal.notes.sqlite");
-        let empty = Board::new(Place::Replay(file.clone()));
-        assert_eq!(told(&empty, "z", "one", 1), "z", "a replay without a file keeps notes to itself");
-        drop(empty);
+        let missing = Board::new(Place::Replay(file.clone()));
+        missing.open().unwrap();
+        let refused = missing.post(&OWNER, "a", &["one".to_owned()], ("", 1));
+        assert!(matches!(refused, Err(BoardError::Missing { .. })), "{refused:?}");
         let board = Board::new(Place::File(file.clone()));
         first_come_first_served(&board);
         assert!(matches!(Board::new(Place::File(file.clone())).open(), Err(BoardError::Locked { .. })));
@@ -385,7 +441,8 @@ mod tests {
         first_come_first_served(&replay);
         assert_eq!(told(&replay, "d", "three", 2), "d");
         assert_eq!(told(&replay, "e", "three", 2), "d e");
-        let both = replay.post(&OWNER, "b", &["two".to_owned(), "four".to_owned()], ("", 1)).unwrap();
+        let both =
+            replay.post(&OWNER, "b", &["two".to_owned(), "four".to_owned()], ("", 1)).unwrap().unwrap();
         assert_eq!(both[1][0].document, "b");
         assert_eq!(told(&replay, "f", "four", 1), "b", "a document may be in both");
         drop(replay);

@@ -388,8 +388,9 @@ impl Worker {
         };
         let called = guest.process(turn, stage.plan.timeout);
         let mut verdict = called.verdict.and_then(|verdict| within_limits(verdict, &stage.plan, turn.rounds));
-        // What is asked may be made of what other documents said, and is paid for once.
-        if stage.program.uses_board
+        // What is asked may be made of what other documents said to this stage or to one before it, and is paid for once.
+        let uses_board = stages.stages.iter().take(place + 1).any(|stage| stage.program.uses_board);
+        if uses_board
             && matches!(verdict, Ok(Verdict::Ask(_)))
             && let Err(error) = stages.shared.board.flush()
         {

@@ -361,7 +361,8 @@ impl Check<'_, '_> {
         Some(Component::File(self.folder.join(plugin)))
     }
 
-    /// What a stage may use: what its table lists, or else what its settings name.
+    /// What a stage may use: what its table lists, or else what its settings name. Beside a list, settings of other
+    /// people's plugins may use such keys for something else.
     fn granted(
         &mut self,
         listed_ones: Option<&[String]>,
@@ -373,6 +374,10 @@ impl Check<'_, '_> {
         kind.find(&spot.key("settings"), &mut named);
         let list = spot.key(kind.several);
         let granted: Vec<Spot<'_>> = (0..list.len()).map(|index| list.index(index)).collect();
+        let plain = spot.key("settings").key(kind.one).path;
+        if listed_ones.is_some() {
+            named.retain(|at| at.path == plain || at.text().is_some_and(|name| known.contains(&name)));
+        }
         for at in granted.iter().chain(&named) {
             let name = at.text().unwrap_or_default();
             if !known.contains(&name) {

@@ -7,7 +7,7 @@ use wasmtime::{Error, ResourceLimiter};
 
 use super::bindings::palimpsest::plugin::{board, capture, files, log, models, types};
 use super::{Level, Line};
-use crate::board::{Board, BoardError};
+use crate::board::{Board, BoardError, MAX_TOLD_BYTES};
 use crate::classifiers::{Classifiers, Scratch};
 use crate::document::{Capture, Document};
 use crate::tokens;
@@ -24,6 +24,8 @@ const MAX_KEYS: usize = 1 << 16;
 const MAX_KEY_BYTES: usize = 1 << 10;
 /// Of a note. A signature is a kilobyte, the beginning of a page some ten.
 const MAX_NOTE_BYTES: usize = 64 << 10;
+/// Of one call's note under all of its keys: it is written once for each.
+const MAX_LEFT_BYTES: usize = 4 << 20;
 /// Notes under one key. What needs more of them than this is statistics.
 const MAX_NOTES: u32 = 64;
 
@@ -249,13 +251,20 @@ impl board::Host for State {
             format!("{MAX_KEYS} keys of at most {MAX_KEY_BYTES} bytes")
         } else if MAX_NOTE_BYTES < text.len() {
             format!("notes of at most {MAX_NOTE_BYTES} bytes")
-        } else if MAX_NOTES < most {
-            format!("at most {MAX_NOTES} notes under a key")
+        } else if MAX_LEFT_BYTES < keys.len() * text.len() {
+            format!("{MAX_LEFT_BYTES} bytes of notes under all keys together")
+        } else if !(1..=MAX_NOTES).contains(&most) {
+            format!("1 to {MAX_NOTES} notes under a key")
         } else {
             let told =
                 self.grants.board.post(&self.owner, &call.document, &keys, (&text, most)).map_err(NoBoard)?;
             let note = |note: crate::board::Note| board::Note { document: note.document, text: note.text };
-            return Ok(told.into_iter().map(|notes| notes.into_iter().map(note).collect()).collect());
+            match told {
+                Some(told) => {
+                    return Ok(told.into_iter().map(|notes| notes.into_iter().map(note).collect()).collect());
+                }
+                None => format!("{MAX_TOLD_BYTES} bytes of others' notes are told"),
+            }
         };
         Err(Denied(format!(
             "the stage `{}` posts more than the board takes in one call: {too_much}",

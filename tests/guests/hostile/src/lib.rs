@@ -53,6 +53,8 @@ pub enum Deed {
     ReadUngranted,
     Classify,
     PostTooMuch,
+    PostManyTimes,
+    PostForNobody,
     Sleep,
     MakeUpReasons,
     FloodLog,
@@ -138,6 +140,15 @@ impl Hostile {
             Deed::Classify => Ok(Outcome::Drop(page.classify("quality", "text").len().to_string())),
             Deed::PostTooMuch => {
                 page.post(&["key".to_owned()], &"x".repeat(100_000), 1);
+                Ok(Outcome::drop("posted"))
+            }
+            Deed::PostManyTimes => {
+                let keys: Vec<String> = (0..1 << 16).map(|key: u32| key.to_string()).collect();
+                page.post(&keys, &"x".repeat(1000), 1);
+                Ok(Outcome::drop("posted"))
+            }
+            Deed::PostForNobody => {
+                page.post(&["key".to_owned()], "", 0);
                 Ok(Outcome::drop("posted"))
             }
             Deed::Sleep => {

@@ -382,6 +382,13 @@ fn a_stage_asks_only_models_that_it_is_granted() {
         "the stage is not granted the model `writer`",
     );
     accepts(&with_stage(&format!("plugin = \"rephrase\"\n{}", models.replace("[]", "[\"writer\"]"))));
+    let other = "settings = { language_model = \"lingua\" }";
+    complains(
+        &with_stage(&format!("plugin = \"rephrase\"\n{other}")),
+        "stages[0].settings.language_model",
+        "there is no model `lingua`",
+    );
+    accepts(&with_stage(&format!("plugin = \"rephrase\"\nmodels = []\n{other}")));
     complains(
         &with_stage("plugin = \"rephrase\"\nmodels = [\"reader\"]"),
         "stages[0].models[0]",
