@@ -3,9 +3,13 @@
 //! Ordinary text is full of numbers, so each form is narrow: what is as likely a version, a date, an ISBN or an
 //! article number is left alone. Nothing is known of whose data it is, and names are not looked for.
 
+mod beside;
+mod card;
 mod email;
+mod iban;
 mod ip;
 mod numbers;
+mod phone;
 
 use std::ops::Range;
 
@@ -42,11 +46,11 @@ pub fn find(text: &str, kinds: &[Kind], public_ips_only: bool) -> Vec<Found> {
     let mut all = Vec::new();
     for &kind in kinds {
         let spans = match kind {
-            Kind::Iban => numbers::ibans(text),
-            Kind::Card => numbers::cards(text),
+            Kind::Iban => iban::ibans(text),
+            Kind::Card => card::cards(text),
             Kind::Email => email::emails(text),
             Kind::Ip => ip::ips(text, public_ips_only),
-            Kind::Phone => numbers::phones(text),
+            Kind::Phone => phone::phones(text),
         };
         all.extend(spans.into_iter().map(|span| Found { kind, span }));
     }
@@ -60,17 +64,6 @@ pub fn find(text: &str, kinds: &[Kind], public_ips_only: bool) -> Vec<Found> {
         }
     }
     taken.into_values().collect()
-}
-
-/// Whether a byte may belong to a word: bytes of other scripts do.
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
-}
-
-/// The text of so many bytes before a place, in small letters.
-fn before(text: &str, at: usize, bytes: usize) -> String {
-    let from = text.floor_char_boundary(at.saturating_sub(bytes));
-    text.get(from..at).unwrap_or_default().to_lowercase()
 }
 
 #[cfg(test)]
