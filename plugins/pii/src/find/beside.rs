@@ -51,21 +51,35 @@ pub(super) fn before(text: &str, at: usize, bytes: usize) -> String {
 
 /// Where the last of these words ends. In scripts without blanks a word may stand inside of others.
 pub(super) fn last_word(near: &str, words: &[&str]) -> Option<usize> {
-    let ends = words.iter().filter_map(|word| {
-        let is_word =
-            |&at: &usize| begins_word(near, at) && !char_after(near, at + word.len()).is_some_and(is_letter);
-        let start = near.rmatch_indices(word).map(|(at, _)| at).find(is_word)?;
-        Some(start + word.len())
-    });
-    ends.max()
+    let mut last = None;
+    let mut before = None;
+    for (at, c) in near.char_indices() {
+        // Digits and marks, of which there are many beside numbers, begin no word.
+        let begins = (c.is_ascii_alphabetic() || !c.is_ascii()) && begins_word(before, c);
+        before = Some(c);
+        let Some(rest) = near.get(at..).filter(|_| begins) else { continue };
+        for word in words {
+            let Some(behind) = rest.strip_prefix(word) else { continue };
+            if !behind.chars().next().is_some_and(is_letter) {
+                last = last.max(Some(at + word.len()));
+            }
+        }
+    }
+    last
 }
 
 /// Whether the text ends with one of these words.
 pub(super) fn ends_with_word(near: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| near.ends_with(word) && begins_word(near, near.len() - word.len()))
+    words.iter().any(|word| {
+        let before = near.strip_suffix(word);
+        before.is_some_and(|before| {
+            word.chars().next().is_some_and(|first| begins_word(before.chars().next_back(), first))
+        })
+    })
 }
 
-fn begins_word(near: &str, at: usize) -> bool {
-    // A sign such as `§` begins anew behind any letter, and so does a word of a script without blanks.
-    !(char_after(near, at).is_some_and(is_letter) && char_before(near, at).is_some_and(is_letter))
+/// Whether a word begins between these two. A sign such as `§` begins anew behind any letter, and so does a word of a
+/// script without blanks.
+fn begins_word(before: Option<char>, first: char) -> bool {
+    !(is_letter(first) && before.is_some_and(is_letter))
 }

@@ -17,10 +17,12 @@ pub(super) fn cards(text: &str) -> Vec<Range<usize>> {
 }
 
 fn card(text: &str, start: usize, lead: Lead) -> Option<usize> {
+    let digits = text.as_bytes().get(start..)?.iter().take(MAX_DIGITS + 1);
+    if !(4..=MAX_DIGITS).contains(&digits.take_while(|byte| byte.is_ascii_digit()).count()) {
+        return None;
+    }
     let groups = Groups::read(text, start, MAX_READ);
-    if groups.sizes.first().is_none_or(|&size| size < 4 || MAX_DIGITS < size)
-        || !starts(text, start, lead, &groups)
-    {
+    if !starts(text, start, lead, &groups) {
         return None;
     }
     let usual = USUAL.iter().filter_map(|&digits| groups.with_digits(digits));

@@ -110,8 +110,9 @@ pub(super) fn each(
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     pub(super) digits: String,
-    /// The digits of each group, and the place behind it.
+    /// The digits of each group, those up to its end, and the place behind it.
     pub(super) sizes: Vec<usize>,
+    totals: Vec<usize>,
     ends: Vec<usize>,
     /// What stands between two groups.
     pub(super) gaps: Vec<Gap>,
@@ -127,6 +128,7 @@ impl Groups {
             let size = digits.take_while(|byte| byte.is_ascii_digit()).count();
             groups.digits.push_str(text.get(at..at + size).unwrap_or_default());
             groups.sizes.push(size);
+            groups.totals.push(groups.digits.len());
             groups.ends.push(at + size);
             if most < groups.digits.len() {
                 break;
@@ -140,13 +142,13 @@ impl Groups {
 
     /// How many groups have so many digits in all.
     pub(super) fn with_digits(&self, digits: usize) -> Option<usize> {
-        (1..=self.sizes.len())
-            .find(|&count| digits <= self.digits_of(count))
-            .filter(|&count| self.digits_of(count) == digits)
+        self.totals.binary_search(&digits).ok().map(|last| last + 1)
     }
 
+    /// The digits of so many groups, or of all if there are fewer.
     pub(super) fn digits_of(&self, count: usize) -> usize {
-        self.sizes.iter().take(count).sum()
+        let last = count.min(self.totals.len()).checked_sub(1);
+        last.and_then(|last| self.totals.get(last)).copied().unwrap_or_default()
     }
 
     /// The place behind so many groups.

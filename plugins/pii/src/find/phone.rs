@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::beside::{before, char_after, char_before, joins, last_word};
+use super::beside::{before, char_before, joins, last_word};
 use super::numbers::{Gap, Groups, Lead, begins, each, ends};
 
 /// The longest number in digits (ITU-T E.164), and what is read of a text: a number and some groups behind it.
@@ -98,9 +98,24 @@ pub(super) fn phones(text: &str) -> Vec<Range<usize>> {
 }
 
 fn phone(text: &str, start: usize, lead: Lead) -> Option<Range<usize>> {
-    let number = Number { groups: Groups::read(text, start, MAX_READ), text, start };
-    let (count, from) = number.form(lead)?;
-    let end = number.groups.end(count)?;
+    let opened = text.get(..start)?.ends_with('(');
+    if let Lead::Left(gap, _) = lead
+        && !(opened || gap.has(b' '))
+    {
+        return None;
+    }
+    let groups = Groups::read(text, start, MAX_READ);
+    let bracketed = opened && groups.gaps.first().is_some_and(|gap| gap.has(b')'));
+    // Behind digits that are of no telephone number a form must tell that one begins, and not only a word.
+    let fits = match lead {
+        Lead::Left(gap, _) => bracketed || is_strict(&groups, 0, Some(&gap)),
+        Lead::Open | Lead::Taken(_) => MIN_CALLED <= groups.digits.len(),
+    };
+    if !fits {
+        return None;
+    }
+    let (count, from) = Number { groups: &groups, text, start, bracketed }.form(lead)?;
+    let end = groups.end(count)?;
     let end = end + extension(text.as_bytes().get(end..).unwrap_or_default());
     ends(text, end).then_some(from..end)
 }
@@ -113,23 +128,22 @@ fn extension(bytes: &[u8]) -> usize {
 }
 
 struct Number<'a> {
-    groups: Groups,
+    groups: &'a Groups,
     text: &'a str,
     start: usize,
+    /// Whether the first digits stand in brackets.
+    bracketed: bool,
 }
 
 impl Number<'_> {
     /// How many groups make up a telephone number, and where it begins with its marks.
     fn form(&self, lead: Lead) -> Option<(usize, usize)> {
-        let front = self.text.get(..self.start)?;
-        if self.groups.digits.len() < MIN_CALLED {
-            return None;
-        }
         let near = before(self.text, self.start, NEAR);
         let called = last_word(&near, &CALLED);
         if called < last_word(&near, &OTHERS) {
             return None;
         }
+        let front = self.text.get(..self.start)?;
         let nested = front.ends_with("+(") || front.ends_with("(+");
         if nested || front.ends_with('+') {
             let count = self.abroad("")?;
@@ -137,20 +151,19 @@ impl Number<'_> {
             let from = self.start - if nested && closed { 2 } else { 1 };
             return (!char_before(self.text, from).is_some_and(joins)).then_some((count, from));
         }
-        let bracketed = front.ends_with('(') && self.groups.gaps.first().is_some_and(|gap| gap.has(b')'));
-        let from = self.start - usize::from(bracketed);
-        let (fits, called) = match lead {
+        let from = self.start - usize::from(self.bracketed);
+        let (begins, called) = match lead {
             Lead::Open => (begins(self.text, self.start), called.is_some()),
             // `Tel. 030/901820 / 901821`: the word is of both.
             Lead::Taken(gap) => (true, gap.has(b'/')),
-            Lead::Left(gap, _) => (is_strict(&self.groups, 0, Some(&gap)) || bracketed, false),
+            Lead::Left(..) => (true, false),
         };
-        if !fits {
+        if !begins {
             return None;
         }
         let count = self
-            .north_american(bracketed, called)
-            .or_else(|| self.national(bracketed))
+            .north_american(called)
+            .or_else(|| self.national())
             .or_else(|| self.called().filter(|_| called))?;
         Some((count, from))
     }
@@ -168,7 +181,7 @@ impl Number<'_> {
             .find(|(code, _)| digits.starts_with(code))
             .and_then(|(_, length)| self.groups.with_digits(prefix.len() + length + trunk))
             .filter(|&count| self.may_end(count));
-        fixed.or_else(|| self.until_change(MIN_ABROAD))
+        fixed.or_else(|| self.until_change(MIN_ABROAD, true))
     }
 
     fn has_trunk(&self) -> bool {
@@ -177,22 +190,22 @@ impl Number<'_> {
     }
 
     /// Three, three and four digits, maybe a 1 before.
-    fn north_american(&self, bracketed: bool, called: bool) -> Option<usize> {
-        let count = north_american(&self.groups, 0)?;
+    fn north_american(&self, called: bool) -> Option<usize> {
+        let count = north_american(self.groups, 0)?;
         if !self.may_end(count) {
             return None;
         }
         // Among groups with nothing but blanks these three may be any of a row.
-        let bare = !bracketed && self.groups.inner(count).iter().all(|gap| gap.marks() == b" ");
+        let bare = !self.bracketed && self.groups.inner(count).iter().all(|gap| gap.marks() == b" ");
         let row = bare && self.groups.gap_after(count).is_some() && !self.changes(count);
         if !row {
             return Some(count);
         }
-        called.then(|| self.until_change(MIN_CALLED).unwrap_or(count))
+        called.then(|| self.until_change(MIN_CALLED, false).unwrap_or(count))
     }
 
     /// A trunk prefix 0: in brackets, or five pairs as in France, or 00 and a country.
-    fn national(&self, bracketed: bool) -> Option<usize> {
+    fn national(&self) -> Option<usize> {
         if !self.groups.digits.starts_with('0') {
             return None;
         }
@@ -204,15 +217,15 @@ impl Number<'_> {
         if pairs && self.may_end(5) && !row {
             return Some(5);
         }
-        let count = if bracketed { self.until_change(MIN_NATIONAL) } else { self.abroad("00") }?;
+        let count = if self.bracketed { self.until_change(MIN_NATIONAL, true) } else { self.abroad("00") }?;
         let single = self.groups.sizes.get(count - 1) == Some(&1);
-        let enough = MIN_NATIONAL + usize::from(!bracketed) <= self.groups.digits_of(count);
-        (!single && enough && (bracketed || 3 <= count)).then_some(count)
+        let enough = MIN_NATIONAL + usize::from(!self.bracketed) <= self.groups.digits_of(count);
+        (!single && enough && (self.bracketed || 3 <= count)).then_some(count)
     }
 
     /// A number that a word calls one.
     fn called(&self) -> Option<usize> {
-        let count = self.until_change(MIN_CALLED)?;
+        let count = self.until_change(MIN_CALLED, false)?;
         // Days, months and years are written in the same marks.
         let date = self.groups.digits_of(count) == 8 && count == 3;
         let rest = self.groups.end(count).and_then(|end| self.text.get(end..)).unwrap_or_default();
@@ -220,15 +233,18 @@ impl Number<'_> {
         (!date && !counted).then_some(count)
     }
 
-    /// The groups up to where the way of writing changes, of at least so many digits.
-    fn until_change(&self, least: usize) -> Option<usize> {
+    /// The groups up to where the way of writing changes, of at least so many digits. A number of North America may be the
+    /// rest of one with a prefix; without one it is another number.
+    fn until_change(&self, least: usize, prefixed: bool) -> Option<usize> {
         let all = self.groups.sizes.len();
         let fits = |count: &usize| (least..=MAX_DIGITS).contains(&self.groups.digits_of(*count));
-        let own = !self.groups.digits.starts_with('0');
+        let other = |count| is_strict(self.groups, count, self.groups.gap_after(count));
+        let prefixed = prefixed || self.groups.digits.starts_with('0');
         (1..=all)
+            .take_while(|&count| self.groups.digits_of(count) <= MAX_DIGITS)
             .find(|&count| {
-                let inner = own && is_strict(&self.groups, count, self.groups.gap_after(count));
-                count == all || inner || (fits(&count) && self.changes(count))
+                let changes = fits(&count) && (self.changes(count) || other(count));
+                count == all || changes || (!prefixed && other(count))
             })
             .filter(fits)
     }
