@@ -55,9 +55,13 @@ fn host(text: &str) -> usize {
     // What follows two dots is text again.
     let name = name.split("..").next().unwrap_or_default().trim_end_matches(['.', '-']);
     let Some((labels, top)) = name.rsplit_once('.') else { return 0 };
+    // A top domain in ASCII has no other letters, so those are of the text around.
+    let ascii = top.bytes().take_while(u8::is_ascii).count();
+    let top = if 0 < ascii { top.get(..ascii).unwrap_or_default() } else { top };
+    let top = top.trim_end_matches('-');
     let whole =
         labels.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
     let named = 2 <= top.chars().count() && top.chars().any(char::is_alphabetic);
     let file = FILES.contains(&top.to_ascii_lowercase().as_str());
-    if whole && named && !file { name.len() } else { 0 }
+    if whole && named && !file { labels.len() + 1 + top.len() } else { 0 }
 }

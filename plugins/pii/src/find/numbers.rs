@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use super::beside::{char_after, char_before, joins};
 
-/// The most marks between two groups of a number.
-const MAX_GAP: usize = 3;
+/// The most marks between two groups of a number: `+43 – (0)1`.
+const MAX_GAP: usize = 4;
 
 /// The marks between two groups, in ASCII, filled up with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

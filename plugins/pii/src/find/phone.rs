@@ -258,11 +258,15 @@ impl Number<'_> {
     fn changes(&self, count: usize) -> bool {
         let Some(gap) = self.groups.gap_after(count) else { return false };
         let blank = gap.has(b' ');
-        let style = match self.groups.inner(count).last() {
-            Some(last) => blank && !last.has(b' '),
-            None => blank && MIN_NATIONAL <= self.groups.digits_of(count),
+        let inner = self.groups.inner(count);
+        let style = match inner {
+            [] => blank && MIN_NATIONAL <= self.groups.digits_of(count),
+            [..] => blank && !inner.iter().any(|gap| gap.has(b' ')),
         };
-        let single = blank && self.groups.sizes.get(count) == Some(&1);
+        // `2 rooms`.
+        let behind = self.groups.end(count + 1).and_then(|end| self.text.get(end..)).unwrap_or_default();
+        let counted = behind.strip_prefix(' ').is_some_and(|rest| rest.starts_with(char::is_alphabetic));
+        let single = gap.marks() == b" " && self.groups.sizes.get(count) == Some(&1) && counted;
         // `24/7`, `12/25`.
         let share = blank && self.groups.gap_after(count + 1).is_some_and(|gap| gap.marks() == b"/");
         style || single || share || b"()/".iter().any(|mark| gap.has(*mark))
