@@ -47,6 +47,12 @@ impl Default for Replace {
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// What to look for: `email`, `ip`, `phone`, `card`, `iban`. Default: all. FineWeb's are `email` and `ip`.
+    ///
+    /// Four numbers with dots stay, unlike in FineWeb, where a word right before them tells that they are a version or a
+    /// section. Four single digits (`1.2.3.4`) stay as well unless the text speaks of an address: by a word near them
+    /// (`IP`, `DNS`, `ping`), a port, a network's size, or an address right before; one digit four times (`8.8.8.8`) stays
+    /// only in headings and behind words of versions and sections. A telephone number stays where the nearest word
+    /// before it is `order`, `part`, `ISBN` or the like rather than `call`, `phone` or the like.
     pub kinds: Vec<Kind>,
     /// Whether addresses of private and reserved networks stay. Default: true (FineWeb).
     pub public_ips_only: bool,

@@ -10,6 +10,9 @@ use super::beside::{char_after, char_before, joins};
 /// The most marks between two groups of a number: `+43 – (0)1`.
 const MAX_GAP: usize = 4;
 
+/// The most digits behind a decimal comma.
+const MAX_DECIMALS: usize = 3;
+
 /// The marks between two groups, in ASCII, filled up with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gap([u8; MAX_GAP]);
@@ -182,6 +185,13 @@ pub(super) fn begins(text: &str, start: usize) -> bool {
 pub(super) fn ends(text: &str, end: usize) -> bool {
     let marks = ['%', '=', '°', '‰', '％', '$', '€', '£', '¥', '₹', '₽', '₩', '฿', '₺', '₫'];
     let after = char_after(text, end);
-    let decimal = after == Some(',') && char_after(text, end + 1).is_some_and(|c| c.is_ascii_digit());
-    !decimal && !after.is_some_and(|c| joins(c) || marks.contains(&c))
+    !is_decimal(text, end) && !after.is_some_and(|c| joins(c) || marks.contains(&c))
+}
+
+/// Whether a comma and a few digits follow, and not the next number of a list.
+fn is_decimal(text: &str, end: usize) -> bool {
+    let tail = text.get(end..).and_then(|tail| tail.strip_prefix(',')).unwrap_or_default();
+    let digits = tail.bytes().take(MAX_DECIMALS + 1).take_while(u8::is_ascii_digit).count();
+    let goes_on = tail.get(digits..).is_some_and(|rest| rest.starts_with(['-', '.', '/']));
+    (1..=MAX_DECIMALS).contains(&digits) && !goes_on
 }

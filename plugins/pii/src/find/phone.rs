@@ -20,7 +20,7 @@ const MIN_NATIONAL: usize = 9;
 const NEAR: usize = 24;
 
 /// Words before a number that is called.
-const CALLED: [&str; 27] = [
+const CALLED: [&str; 28] = [
     "tel",
     "phone",
     "telephone",
@@ -37,6 +37,7 @@ const CALLED: [&str; 27] = [
     "whatsapp",
     "hotline",
     "тел",
+    "телефон",
     "電話",
     "电话",
     "手機",
@@ -267,8 +268,11 @@ impl Number<'_> {
         let behind = self.groups.end(count + 1).and_then(|end| self.text.get(end..)).unwrap_or_default();
         let counted = behind.strip_prefix(' ').is_some_and(|rest| rest.starts_with(char::is_alphabetic));
         let single = gap.marks() == b" " && self.groups.sizes.get(count) == Some(&1) && counted;
-        // `24/7`, `12/25`.
-        let share = blank && self.groups.gap_after(count + 1).is_some_and(|gap| gap.marks() == b"/");
+        // `24/7`, `12/25`, `12:30`.
+        let share = self.groups.gap_after(count + 1).is_some_and(|gap| gap.marks() == b"/");
+        let time =
+            behind.strip_prefix(':').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let share = blank && (share || time);
         style || single || share || b"()/".iter().any(|mark| gap.has(*mark))
     }
 }
