@@ -58,6 +58,7 @@ pub mod bindings;
 mod fence;
 mod page;
 pub mod testing;
+pub mod text;
 
 use std::future::Future;
 
