@@ -5,6 +5,7 @@
 //! words that a rule could find; there every character is a word, and an n-gram is one of characters. Words are what
 //! Unicode calls letters and digits, in any script; the module refuses to know what language they are in.
 
+use palimpsest_plugin::text::is_unspaced;
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
 /// The words of a text, with one blank between each two of them.
@@ -80,7 +81,7 @@ impl Words {
         if !character.is_alphanumeric() {
             return Within::Nothing;
         }
-        if stands_alone(character) {
+        if is_unspaced(character) {
             self.push(character, true);
             return Within::Nothing;
         }
@@ -120,21 +121,6 @@ impl Words {
 
 fn is_digit(character: char) -> bool {
     character.is_ascii_digit() || (!character.is_ascii() && character.is_numeric())
-}
-
-/// Whether the character belongs to a script that is written without blanks between words.
-fn stands_alone(character: char) -> bool {
-    matches!(character,
-        '\u{0e00}'..='\u{0eff}' // Thai, Lao
-        | '\u{1000}'..='\u{109f}' // Burmese
-        | '\u{1780}'..='\u{17ff}' // Khmer
-        | '\u{3040}'..='\u{30ff}' // Hiragana, Katakana
-        | '\u{31f0}'..='\u{31ff}'
-        | '\u{3400}'..='\u{4dbf}' // Han
-        | '\u{4e00}'..='\u{9fff}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{ff66}'..='\u{ff9d}' // Katakana of half width
-        | '\u{20000}'..='\u{3ffff}')
 }
 
 #[cfg(test)]
