@@ -9,6 +9,7 @@
 use std::cmp::Reverse;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use palimpsest_plugin::text::{is_mark, is_unspaced};
 
 /// Phrases that a meter takes: the automaton of so many stays small.
 pub const MAX_PHRASES: usize = 10_000;
@@ -91,7 +92,7 @@ impl Phrases {
         self.automaton.find_overlapping_iter(folded).filter_map(|matched| {
             let (start, end) = (matched.start(), matched.end());
             let touches = |inner: Option<char>, outer: Option<char>| {
-                let joins = |edge: char| edge.is_alphanumeric() && !stands_alone(edge);
+                let joins = |edge: char| edge.is_alphanumeric() && !is_unspaced(edge);
                 inner.is_some_and(joins) && outer.is_some_and(joins)
             };
             let (before, within, after) = (folded.get(..start)?, folded.get(start..end)?, folded.get(end..)?);
@@ -112,7 +113,7 @@ fn words(folded: &str) -> u64 {
     let mut within = false;
     let mut characters = folded.chars().peekable();
     while let Some(character) = characters.next() {
-        if stands_alone(character) {
+        if is_unspaced(character) {
             words += 1;
             within = false;
         } else if character.is_alphanumeric() {
@@ -126,31 +127,6 @@ fn words(folded: &str) -> u64 {
         }
     }
     words
-}
-
-/// Signs that belong to the letter before them and that Unicode does not count as letters: accents that are written apart, and
-/// what joins the consonants of India's scripts.
-fn is_mark(character: char) -> bool {
-    matches!(character,
-        '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}'
-        | '\u{900}'..='\u{903}' | '\u{93a}'..='\u{957}' | '\u{981}'..='\u{dff}' | '\u{200c}'..='\u{200d}')
-        && !character.is_alphanumeric()
-}
-
-/// Whether the character belongs to a script that is written without blanks between words.
-fn stands_alone(character: char) -> bool {
-    matches!(character,
-        '\u{0e00}'..='\u{0eff}' // Thai, Lao
-        | '\u{1000}'..='\u{109f}' // Burmese
-        | '\u{1780}'..='\u{17ff}' // Khmer
-        | '\u{3040}'..='\u{30ff}' // Hiragana, Katakana
-        | '\u{31f0}'..='\u{31ff}'
-        | '\u{3400}'..='\u{4dbf}' // Han
-        | '\u{4e00}'..='\u{9fff}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{ff66}'..='\u{ff9d}' // Katakana of half width
-        | '\u{20000}'..='\u{3ffff}')
-        && character.is_alphanumeric()
 }
 
 /// The text as it is compared.
