@@ -14,7 +14,8 @@ use crate::words::{Word, ngrams, words};
 /// All files of a stage together. An instance holds them and, for each of their words, some ten bytes more, and each
 /// worker has an instance.
 pub(crate) const MAX_BYTES: usize = 64 << 20;
-/// Words of a sample: a longer text is several of them, each compared by itself, so that a comparison has an end.
+/// Words of a sample: a longer text is several of them, each compared by itself, so that a comparison has an end. The
+/// documentation of the setting `min_ratio` says this number.
 const MAX_WORDS: usize = 1000;
 /// Samples that an n-gram is remembered for. What more of them share is the benchmark's own phrasing.
 const MAX_SHARED: usize = 64;
@@ -235,14 +236,14 @@ fn collect(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The pieces of a text of so many words that have an n-gram: all of the same length but for the last. Neighbours share
-/// all but one word of an n-gram, so that none is lost between them.
+/// The pieces of a text of so many words, if it has an n-gram: as few as may be, and all of the same length but for a word.
+/// What is left over after pieces of the greatest length would be a piece of a few words, which a page that quotes the end
+/// of the text holds in full. Neighbours share all but one word of an n-gram, so that none is lost between them.
 fn pieces(words: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
-    let step = MAX_WORDS - (size - 1);
-    (0..words)
-        .step_by(step)
-        .map(move |begin| begin..words.min(begin + MAX_WORDS))
-        .filter(move |range| size <= range.len())
+    let shared = size - 1;
+    let apart = words.saturating_sub(shared);
+    let number = apart.div_ceil(MAX_WORDS - shared);
+    (0..number).map(move |piece| apart * piece / number..apart * (piece + 1) / number + shared)
 }
 
 #[cfg(test)]
@@ -299,6 +300,20 @@ mod tests {
             assert!(index.holding(gram).next().is_some(), "{begin}");
         }
         assert!((0..index.samples.len() as u32).all(|sample| index.words_of(sample).len() <= MAX_WORDS));
+    }
+
+    #[test]
+    fn pieces_have_the_same_length() {
+        for words in (0..40).chain([999, 1000, 1001, 1010, 1981, 1982, 1983, 2500, 123_456]) {
+            let pieces: Vec<Range<usize>> = pieces(words, 10).collect();
+            assert_eq!(pieces.is_empty(), words < 10, "{words}");
+            let lengths = || pieces.iter().map(Range::len);
+            let (least, most) = (lengths().min().unwrap_or_default(), lengths().max().unwrap_or_default());
+            assert!(most <= MAX_WORDS && most - least <= 1, "{words}: {pieces:?}");
+            assert!(pieces.len() < 2 || MAX_WORDS / 2 <= least, "{words}: {pieces:?}");
+            assert!(pieces.windows(2).all(|pair| pair[1].start + 9 == pair[0].end), "{words}: {pieces:?}");
+            assert_eq!(pieces.last().map_or(0, |last| last.end), if words < 10 { 0 } else { words });
+        }
     }
 
     #[test]

@@ -47,11 +47,12 @@ pub struct Settings {
     /// Words of an n-gram that makes a candidate. Cosmopedia: 10. In scripts without blanks between words, characters.
     pub ngram: u32,
     /// A page is contaminated if it holds more than this share of a benchmark's text: the characters in common, in order, in
-    /// parts of more than five. Cosmopedia: 0.5. 0: an n-gram in common is enough.
+    /// parts of more than five. Cosmopedia: 0.5. 0: an n-gram in common is enough. A text of more than 1,000 words is
+    /// compared in pieces of equal length, of 500 to 1,000 words each: more than this share of one piece is enough.
     pub min_ratio: f64,
     /// What becomes of a contaminated page. `drop`: it is dropped as `contaminated`. `tag`: it goes on, and the column
     /// `contaminated_by` says `FILE:LINE` for up to 16 texts, the most complete first. In both cases `contamination_ratio`
-    /// is the greatest share that any text has, 0 where no n-gram is common.
+    /// is the greatest share of any text or piece that the page holds, 0 where no n-gram is common.
     pub action: Action,
 }
 

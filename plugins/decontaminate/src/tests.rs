@@ -84,6 +84,19 @@ fn an_ngram_in_common_is_not_enough() {
 }
 
 #[test]
+fn ten_words_of_a_long_text_were_a_whole_sample() {
+    let words: Vec<String> = (0..1001).map(|number| format!("word{number}")).collect();
+    let told = |text: String| {
+        let page =
+            TestPage { files: vec![("f".to_owned(), words.join(" ").into_bytes())], ..document(&text) };
+        testing::run(&DecontaminateStage::configure(settings(r#"{"files": ["f"]}"#)).unwrap(), &page, &[])
+    };
+    assert!(matches!(told(words[991..].join(" ")), Ok(Verdict::Emit(_))));
+    assert!(matches!(told(words[800..].join(" ")), Ok(Verdict::Emit(_))));
+    assert!(matches!(told(words[600..].join(" ")), Ok(Verdict::Drop(_))));
+}
+
+#[test]
 fn the_greatest_share_is_told_of_every_page() {
     let told = |text: &str| {
         let Verdict::Emit(drafts) = run(&settings(r#"{"files": ["clips"]}"#), text) else { panic!("keeps") };

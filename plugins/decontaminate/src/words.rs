@@ -4,6 +4,7 @@
 //! addition: in scripts that are written without blanks between words every character is a word, or a sentence would be one
 //! and ten of them a page.
 
+use palimpsest_plugin::text::is_unspaced;
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -38,7 +39,7 @@ pub(crate) fn words(text: &str) -> Vec<Word> {
         } else if character.is_ascii() && character != '_' || !is_word(character) {
             end(&mut word, &mut chars);
         } else {
-            let alone = stands_alone(character);
+            let alone = is_unspaced(character);
             if alone {
                 end(&mut word, &mut chars);
             }
@@ -86,21 +87,6 @@ fn spread(sum: u64) -> u64 {
     let mixed = (sum ^ (sum >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
-}
-
-/// Whether the character belongs to a script that is written without blanks between words.
-fn stands_alone(character: char) -> bool {
-    matches!(character,
-        '\u{0e00}'..='\u{0eff}' // Thai, Lao
-        | '\u{1000}'..='\u{109f}' // Burmese
-        | '\u{1780}'..='\u{17ff}' // Khmer
-        | '\u{3040}'..='\u{30ff}' // Hiragana, Katakana
-        | '\u{31f0}'..='\u{31ff}'
-        | '\u{3400}'..='\u{4dbf}' // Han
-        | '\u{4e00}'..='\u{9fff}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{ff66}'..='\u{ff9d}' // Katakana of half width
-        | '\u{20000}'..='\u{3ffff}')
 }
 
 #[cfg(test)]
