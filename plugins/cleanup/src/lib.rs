@@ -15,6 +15,7 @@ mod record;
 mod settings;
 mod shape;
 mod site;
+mod words;
 
 use palimpsest_plugin::{Column, Failure, Finish, Outcome, Page, Reply, Stage, register};
 
@@ -22,11 +23,12 @@ pub use ask::Format;
 use chunk::{Chunk, Skipped};
 use document::Decision;
 use execute::{Edited, execute};
-use prox::{share, words};
+use prox::share;
 use record::{Record, Scope};
 pub use settings::{Level, Mode, Settings};
 pub use shape::Constraint;
 pub use site::SiteSettings;
+use words::words;
 
 /// The host takes 256 prompts in one round of asking.
 const MAX_CHUNKS: usize = 256;

@@ -9,6 +9,8 @@ mod json;
 
 use std::fmt;
 
+use palimpsest_plugin::text::after_thinking;
+
 /// A program longer than this is no program: the longest that the published refiners may write has 256 tokens.
 const MAX_PROGRAM_BYTES: usize = 32 << 10;
 
@@ -120,14 +122,6 @@ pub fn parse(program: &str) -> Vec<Item> {
         }
     }
     items
-}
-
-/// Reasoning models think aloud first, and their thoughts may quote calls that they then decide against.
-fn after_thinking(reply: &str) -> &str {
-    if !reply.trim_start().starts_with("<think>") {
-        return reply;
-    }
-    reply.split_once("</think>").map_or("", |(_thoughts, answer)| answer)
 }
 
 fn parse_line(line: &str, items: &mut Vec<Item>) {

@@ -110,10 +110,15 @@ pub fn share(part: usize, whole: usize) -> f64 {
     share
 }
 
-/// Words as Python's `str.split` counts them: its white space has four control characters more than Unicode's.
+/// Words as Python's `str.split` counts them.
 pub fn words(text: &str) -> usize {
+    split(text).count()
+}
+
+/// As Python's `str.split`, whose white space has four control characters more than Unicode's.
+pub(crate) fn split(text: &str) -> impl Iterator<Item = &str> {
     let blank = |symbol: char| symbol.is_whitespace() || ('\x1c'..='\x1f').contains(&symbol);
-    text.split(blank).filter(|word| !word.is_empty()).count()
+    text.split(blank).filter(|word| !word.is_empty())
 }
 
 /// What stands between the first parenthesis and the first closing one; without that, all but the last character.

@@ -91,10 +91,13 @@ pub struct Settings {
     /// Whether programs may drop the page, if those of all its parts want to.
     #[serde(default = "yes")]
     pub drop_doc: bool,
-    /// A page that lost this share of its words is dropped.
+    /// A page that lost this share of its words is dropped. Words are what stands between blanks, as ProX counts them, and
+    /// in scripts without blanks (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each letter is one; `mode = "reference"`
+    /// takes what stands between blanks for a word in every script.
     #[serde(default = "drop_ratio")]
     pub drop_ratio: f64,
-    /// A page that was changed and has so many words left, or fewer, is dropped.
+    /// A page that was changed and has so many words left, or fewer, is dropped. In `mode = "reference"` so is one that
+    /// nobody changed.
     #[serde(default = "min_words")]
     pub min_words: usize,
     /// If less than this share of the words is left, the page is kept as it was.

@@ -116,6 +116,35 @@ fn a_page_of_which_too_little_is_left_is_dropped() {
     check(&cautious, &[reply("remove_lines(0, 2)")], PAGE, &["remove_lines(0,2): applied"]);
 }
 
+/// What becomes of a page after one program.
+fn outcome(stage: &Cleanup, page: &str, program: &str) -> String {
+    match run(stage, &document(page), &[reply(program)]).unwrap() {
+        Verdict::Emit(drafts) => drafts[0].text.clone().unwrap_or_default(),
+        Verdict::Drop(reason) => reason,
+        Verdict::Ask(prompts) => panic!("asks again: {prompts:?}"),
+    }
+}
+
+#[test]
+fn pages_without_blanks_were_dropped_as_too_short() {
+    let one = stage(r#"{ "model": "m" }"#);
+    for (first, paragraph, last) in [
+        ("首页", "河水从早上开始上涨，到了中午，低处的田地已经被水淹没了。", "版权所有"),
+        ("ホーム", "川の水は朝から増え続け、昼には低い畑が水に浸かった。", "著作権"),
+        ("หน้าแรก", "แม่น้ำเพิ่มสูงขึ้นตั้งแต่เช้าและพอถึงเที่ยงทุ่งนาก็จมน้ำ", "สงวนลิขสิทธิ์"),
+        ("ទំព័រដើម", "ទឹកទន្លេបានឡើងតាំងពីព្រឹកហើយដល់ថ្ងៃត្រង់វាលស្រែក៏លិចទឹក", "រក្សាសិទ្ធិ"),
+    ] {
+        let text = [paragraph; 9].join("\n");
+        let page = format!("{first}\n{text}\n{last}");
+        assert_eq!(outcome(&one, &page, "remove_lines(0, 0)\nremove_lines(10, 10)"), text);
+        let menu = format!("{first}\n").repeat(20);
+        assert_eq!(outcome(&one, &format!("{menu}{paragraph}"), "remove_lines(0, 19)"), paragraph);
+        assert_eq!(outcome(&one, &format!("{text}\n{last}"), "remove_lines(0, 8)"), "cleanup_cleaned_away");
+    }
+    let short = format!("{}\n这里还有几个字", "河水从早上开始上涨".repeat(9));
+    assert_eq!(outcome(&one, &short, "remove_lines(0, 0)"), "cleanup_too_short");
+}
+
 #[test]
 fn a_short_page_that_nobody_changed_passes() {
     let one = stage(r#"{ "model": "m" }"#);

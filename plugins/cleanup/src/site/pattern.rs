@@ -1,6 +1,8 @@
 //! Lines as a site's program sees them: every number is `#`, every gap one blank. What differs between two pages of a
 //! template is mostly numbers (`3 comments`, `Page 2 of 9`, `© 2019`).
 
+use palimpsest_plugin::text::is_mark;
+
 /// More of them make a pattern that fits anything.
 const MAX_STARS: usize = 4;
 
@@ -69,19 +71,31 @@ impl Pattern {
         rest.ends_with(last.as_str())
     }
 
-    /// Where a line goes on after a beginning that reads so.
+    /// Where a line goes on after a beginning that reads so and ends where a word does: a line of `Newton` does not begin
+    /// with `New`. Where a script has no blanks nobody can see where a word ends, so there only a mark ends a beginning.
     pub(super) fn end_in(&self, line: &str) -> Option<usize> {
+        let beginning = self.only()?;
         let indent = line.len() - line.trim_start().len();
-        let mut wanted = self.only()?.chars();
-        for (at, symbol) in masked(line.trim_start()) {
-            match wanted.next() {
-                None => return Some(indent + at),
-                Some(next) if next == symbol => {}
-                Some(_) => return None,
-            }
+        let mut rest = masked(line.trim_start());
+        for wanted in beginning.chars() {
+            rest.next().filter(|(_, symbol)| *symbol == wanted)?;
         }
-        wanted.next().is_none().then_some(line.len())
+        let end = rest.next();
+        let within = beginning.chars().next_back().is_some_and(is_of_word)
+            && end.is_some_and(|(_, next)| goes_on(next, rest.next().map(|(_, after)| after)));
+        (!within).then(|| end.map_or(line.len(), |(at, _)| indent + at))
     }
+}
+
+/// Whether what stands here is a part of a word, or of a number, in a mask.
+fn is_of_word(symbol: char) -> bool {
+    symbol == '#' || symbol.is_alphanumeric() || is_mark(symbol)
+}
+
+/// Whether a word goes on with `next`: `it` does in `it's`, and does not in `'it'`.
+fn goes_on(next: char, after: Option<char>) -> bool {
+    let joins = matches!(next, '\'' | '\u{2019}') && after.is_some_and(char::is_alphanumeric);
+    joins || is_of_word(next)
 }
 
 #[cfg(test)]
@@ -130,5 +144,25 @@ mod tests {
         assert_eq!(end("Updated:", "Updated:"), Some(8));
         assert_eq!(end("Updated:", "Upda"), None);
         assert_eq!(end("Updated*", "Updated:"), None);
+    }
+
+    #[test]
+    fn a_beginning_never_ends_within_a_word() {
+        let left = |pattern, line: &'static str| {
+            let end = Pattern::written(pattern).unwrap().end_in(line)?;
+            line.get(end..)
+        };
+        assert_eq!(left("New", "Newton wrote"), None);
+        assert_eq!(left("New", "New\u{301}ton wrote"), None);
+        assert_eq!(left("New", "New2 wrote"), None);
+        assert_eq!(left("Reader", "Reader's choice"), None);
+        assert_eq!(left("Page 1", "Page 2nd of all"), None);
+        assert_eq!(left("发布时间", "发布时间表新闻"), None);
+        assert_eq!(left("New", "New York"), Some(" York"));
+        assert_eq!(left("New", "New: a thing"), Some(": a thing"));
+        assert_eq!(left("New", "New' a thing"), Some("' a thing"));
+        assert_eq!(left("New:", "New:a thing"), Some("a thing"));
+        assert_eq!(left("发布时间：", "发布时间：新闻"), Some("新闻"));
+        assert_eq!(left("Page 1", "Page 22"), Some(""));
     }
 }

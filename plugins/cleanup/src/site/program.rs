@@ -141,10 +141,8 @@ impl Program {
                     continue;
                 }
                 Cut::Goes(by) => by,
-                Cut::Loses(by) => {
-                    let end =
-                        self.rules.get(by).and_then(|rule| rule.pattern.end_in(line)).unwrap_or_default();
-                    left.push(line.get(end..).unwrap_or(line).trim_start());
+                Cut::Loses { by, .. } => {
+                    left.push(self.rules.get(by).and_then(|rule| rule.rest_of(line)).unwrap_or(line));
                     by
                 }
             };

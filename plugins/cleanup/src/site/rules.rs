@@ -14,13 +14,23 @@ pub(super) struct Rule {
     pub pattern: Pattern,
 }
 
+impl Rule {
+    /// What is left of a line without the beginning that the rule takes; none where it has no such beginning.
+    pub(super) fn rest_of<'a>(&self, line: &'a str) -> Option<&'a str> {
+        line.get(self.pattern.end_in(line)?..).map(str::trim_start)
+    }
+}
+
 /// What becomes of a line, and by which rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
     Stays,
     Goes(usize),
-    /// Its beginning goes.
-    Loses(usize),
+    /// Its beginning goes, of so many characters with the blanks behind it.
+    Loses {
+        by: usize,
+        chars: usize,
+    },
 }
 
 /// Runs the rules on the lines of a page. Whole lines are looked up, all else is read once for each rule with a star.
@@ -49,14 +59,16 @@ pub(super) fn run(rules: &[Rule], lines: &[Seen]) -> Vec<Cut> {
     }
     for (cut, line) in cuts.iter_mut().zip(lines).filter(|(cut, _)| **cut == Cut::Stays) {
         let Some(mask) = line.mask.as_deref() else { continue };
-        let fits = |rule: &Rule| match rule.verb {
-            Verb::Prefix => rule.pattern.end_in(mask).is_some(),
-            Verb::Line | Verb::Before | Verb::After => rule.pattern.fits(mask),
+        let by = |(number, rule): &(usize, &Rule)| match rule.verb {
+            Verb::Prefix => {
+                let left = rule.rest_of(&line.line)?.chars().count();
+                Some(Cut::Loses { by: *number, chars: line.chars.saturating_sub(left) })
+            }
+            Verb::Line | Verb::Before | Verb::After => rule.pattern.fits(mask).then_some(Cut::Goes(*number)),
         };
-        if let Some(number) = whole.get(mask) {
-            *cut = Cut::Goes(*number);
-        } else if let Some((number, rule)) = starred.iter().find(|(_, rule)| fits(rule)) {
-            *cut = if rule.verb == Verb::Prefix { Cut::Loses(*number) } else { Cut::Goes(*number) };
+        let named = whole.get(mask).map(|number| Cut::Goes(*number));
+        if let Some(by) = named.or_else(|| starred.iter().find_map(by)) {
+            *cut = by;
         }
     }
     cuts
@@ -149,10 +161,13 @@ impl Site {
         for (line, cut) in page.iter().zip(cuts) {
             all += line.chars;
             all_own += if own(line) { line.chars } else { 0 };
-            if matches!(cut, Cut::Goes(_)) {
-                removed += line.chars;
-                removed_own += if own(line) { line.chars } else { 0 };
-            }
+            let gone = match cut {
+                Cut::Stays => 0,
+                Cut::Goes(_) => line.chars,
+                Cut::Loses { chars, .. } => *chars,
+            };
+            removed += gone;
+            removed_own += if own(line) { gone } else { 0 };
         }
         if limits.own < crate::prox::share(removed_own, all_own) {
             Some(Fault::Harmful)
@@ -198,7 +213,7 @@ mod tests {
             .map(|(line, cut)| match cut {
                 Cut::Stays => line.to_owned(),
                 Cut::Goes(_) => "-".to_owned(),
-                Cut::Loses(_) => format!("~{line}"),
+                Cut::Loses { .. } => format!("~{line}"),
             })
             .collect();
         assert_eq!(shown.join("|"), left);
@@ -233,6 +248,12 @@ mod tests {
     }
 
     #[test]
+    fn a_beginning_that_goes_ends_with_a_word() {
+        let new = [rule(Verb::Prefix, "New")];
+        check(&new, "Newton wrote|New: it rains|New", "Newton wrote|~New: it rains|~New");
+    }
+
+    #[test]
     fn a_line_too_long_to_be_a_menu_is_text() {
         let long = "menu ".repeat(61);
         check(&[rule(Verb::Line, "menu*")], &format!("menu|{long}"), &format!("-|{long}"));
@@ -263,6 +284,24 @@ mod tests {
         judged(Verb::After, "Share", Verdict::Good);
         judged(Verb::After, "Home", Verdict::Harmful);
         judged(Verb::Before, "Share", Verdict::Harmful);
+    }
+
+    #[test]
+    fn what_beginnings_lose_is_weighed_too() {
+        let pages =
+            ["Menu|By Ann 2019: one two three", "Menu|By Ann 2020: four five six", "Menu|By Ann 2021: seven"];
+        let site = Site::new(pages.iter().map(|text| page(text)).collect());
+        let by_ann = rule(Verb::Prefix, "By Ann #:");
+        let lost = |text: &str| run(std::slice::from_ref(&by_ann), &page(text));
+        assert_eq!(lost("By  Ann 2019:  one"), [Cut::Loses { by: 0, chars: 15 }]);
+        assert_eq!(lost("By Ann 3:"), [Cut::Loses { by: 0, chars: 9 }]);
+        // 13 of 26, 13 of 26 and 13 of 18 characters that only the page has.
+        let judge = |own| site.judge(&by_ann, Limits { removed: 1.0, own });
+        assert_eq!((judge(0.8), judge(0.7)), (Verdict::Good, Verdict::Harmful));
+        let rules = [by_ann.clone()];
+        let verify = |removed| site.verify(&rules, 2, Limits { removed, own: 1.0 });
+        // 13 of 22 characters of the last page.
+        assert_eq!((verify(0.6), verify(0.5)), (Ok(()), Err(Fault::Excessive)));
     }
 
     #[test]

@@ -36,13 +36,24 @@ pub(super) struct Seen {
     /// None: the line is text, and no rule can name it.
     pub mask: Option<String>,
     pub chars: usize,
+    /// What a mask is made from; empty where there is none.
+    pub line: String,
 }
 
 impl Seen {
     pub(super) fn new(line: &str) -> Self {
         let line = line.trim();
         let chars = line.chars().count();
-        Self { mask: (1..=MAX_LINE_CHARS).contains(&chars).then(|| mask(line)), chars }
+        if (1..=MAX_LINE_CHARS).contains(&chars) {
+            Self { mask: Some(mask(line)), chars, line: line.to_owned() }
+        } else {
+            Self::text(chars)
+        }
+    }
+
+    /// So many characters that no rule can name.
+    fn text(chars: usize) -> Self {
+        Self { mask: None, chars, line: String::new() }
     }
 }
 
@@ -89,7 +100,7 @@ impl Sample {
     pub(super) fn seen(&self) -> Vec<Seen> {
         let seen = |line: &Line| match line {
             Line::Whole(text) => Seen::new(text),
-            Line::Cut(chars, _) => Seen { mask: None, chars: *chars },
+            Line::Cut(chars, _) => Seen::text(*chars),
         };
         self.lines.iter().map(seen).collect()
     }
