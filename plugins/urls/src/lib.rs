@@ -9,11 +9,11 @@ pub mod lists;
 use std::cell::OnceCell;
 
 use aho_corasick::AhoCorasick;
-use palimpsest_plugin::{Column, Draft, Kind, Outcome, Page, Stage, column, register};
+use palimpsest_plugin::{Column, Draft, Kind, Level, Outcome, Page, Stage, column, register};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use lists::{Fingerprints, Lists, Reject};
+use lists::{Fingerprints, Form, Lists, Reject, Words};
 
 /// FineWeb's and RefinedWeb's.
 const SOFT_WORDS: u32 = 2;
@@ -39,17 +39,22 @@ impl List {
 /// A list of millions of domains is read when an instance judges its first page. It takes eight bytes of memory for
 /// each domain, and once the size of the file while it is read: raise the stage's `memory_mb` for files of more than
 /// 200 MB.
+///
+/// An entry that no address could ever have is an error if it stands in the pipeline file; those of files are left out,
+/// and the log says of each file how many, and which is the first.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Domains. A page of a listed domain, or of any below it, is dropped as `url_domain`; one of a listed name below a
-    /// domain, `blog.example.com`, as `url_subdomain`.
+    /// domain, `blog.example.com`, as `url_subdomain`. Names in other letters, `bücher.example`, are those that the domain
+    /// name system has, `xn--bcher-kva.example`.
     pub domains: List,
-    /// Whole addresses, with or without scheme: `url_listed`.
+    /// Whole addresses, with or without scheme, and with letters beyond ASCII percent-encoded or not: `url_listed`.
     pub urls: List,
-    /// Words of letters and digits; an address with one is dropped as `url_hard_word`. Letter case does not matter.
+    /// Words of the letters a to z and digits; an address with one is dropped as `url_hard_word`. Letter case does not
+    /// matter. Up to eight words with hyphens or blanks between them, `free-spin`, are found where they follow each other.
     pub hard_words: List,
-    /// Words of which an address may have some; with `min_soft_words` different ones it is dropped as
+    /// Words, as above, of which an address may have some; with `min_soft_words` different ones it is dropped as
     /// `url_soft_words`.
     pub soft_words: List,
     /// Parts of words: an address that has one, when all but letters and digits is left out of it, is dropped as
@@ -95,9 +100,10 @@ impl Stage for Urls {
         if *min_soft_words == 0 {
             return Err("min_soft_words: 0 would drop every page".to_owned());
         }
-        // A subword without letters or digits is in every address.
-        if subwords.entries.iter().any(|entry| lists::joined(entry).is_empty()) {
-            return Err("subwords: an entry has neither letters nor digits".to_owned());
+        for (name, list, form) in settings.lists() {
+            for entry in &list.entries {
+                form(entry).map_err(|why| format!("{name}: `{entry}`: {why}"))?;
+            }
         }
         Ok(Self { settings, lists: OnceCell::new() })
     }
@@ -129,31 +135,65 @@ impl Stage for Urls {
     }
 }
 
+impl Settings {
+    /// Every list by its name, with the form of its entries.
+    fn lists(&self) -> [(&'static str, &List, Form); 5] {
+        [
+            ("domains", &self.domains, lists::domain),
+            ("urls", &self.urls, lists::address),
+            ("hard_words", &self.hard_words, lists::words),
+            ("soft_words", &self.soft_words, lists::words),
+            ("subwords", &self.subwords, lists::subword),
+        ]
+    }
+}
+
 impl Urls {
     fn read(&self, page: &Page<'_>) -> Result<Lists, String> {
-        let Settings { domains, urls, hard_words, soft_words, subwords, .. } = &self.settings;
-        let parts: Vec<String> = all(subwords, page, lists::joined)?.collect();
-        let automaton = AhoCorasick::new(parts.iter().filter(|part| !part.is_empty()));
-        let automaton = automaton.map_err(|error| format!("subwords: {error}"))?;
+        let [domains, urls, hard_words, soft_words, subwords] = self.settings.lists();
+        let fingerprints = |list| {
+            let mut hashes = Vec::new();
+            all(list, page, |entry| hashes.push(lists::hash(&entry)))?;
+            Ok::<_, String>(Fingerprints::new(hashes))
+        };
+        let words = |list| {
+            let mut words = Words::default();
+            all(list, page, |entry| words.insert(entry))?;
+            Ok::<_, String>(words)
+        };
+        let mut parts = Vec::new();
+        all(subwords, page, |entry| parts.push(entry))?;
+        let automaton = AhoCorasick::new(&parts).map_err(|error| format!("subwords: {error}"))?;
         Ok(Lists {
-            domains: Fingerprints::new(all(domains, page, lists::domain)?),
-            urls: Fingerprints::new(all(urls, page, lists::bare)?),
-            hard_words: all(hard_words, page, lists::joined)?.filter(|word| !word.is_empty()).collect(),
-            soft_words: all(soft_words, page, lists::joined)?.filter(|word| !word.is_empty()).collect(),
-            subwords: (0 < automaton.patterns_len()).then_some(automaton),
+            domains: fingerprints(domains)?,
+            urls: fingerprints(urls)?,
+            hard_words: words(hard_words)?,
+            soft_words: words(soft_words)?,
+            subwords: (!parts.is_empty()).then_some(automaton),
         })
     }
 }
 
-/// All entries of a list, those of its files among them, in one form.
-fn all<'a>(
-    list: &'a List,
+/// Hands on all entries of a list, those of its files among them, in one form. What the files have that no address could
+/// have is told once for each of them.
+fn all(
+    (list, List { entries, files }, form): (&str, &List, Form),
     page: &Page<'_>,
-    form: fn(&str) -> String,
-) -> Result<impl Iterator<Item = String> + 'a, String> {
-    let files = list.files.iter().map(|name| page.file(name)).collect::<Result<Vec<_>, _>>()?;
-    let read = files.into_iter().flat_map(|file| lists::entries(&file).collect::<Vec<_>>());
-    Ok(list.entries.iter().cloned().chain(read).map(move |entry| form(&entry)))
+    mut take: impl FnMut(String),
+) -> Result<(), String> {
+    // Those that have no form were complained about before any page was there.
+    entries.iter().filter_map(|entry| form(entry).ok()).for_each(&mut take);
+    for file in files {
+        let refused = lists::read(&page.file(file)?, form, &mut take);
+        if let Some((entry, why)) = refused.first {
+            let count = refused.count;
+            page.log(
+                Level::Warn,
+                &format!("{list}: entries of file `{file}` left out: {count}, the first `{entry}`: {why}"),
+            );
+        }
+    }
+    Ok(())
 }
 
 register!(Urls);
@@ -170,10 +210,10 @@ mod tests {
 
     fn settings() -> Settings {
         Settings {
-            domains: list(&["Casino.example", "blog.news.example", "co.test"]),
+            domains: list(&["Casino.example", "blog.news.example", "co.test", "Bücher.example"]),
             urls: list(&["https://ok.example/bad/page/"]),
-            hard_words: list(&["poker"]),
-            soft_words: list(&["bet", "bonus", "spin"]),
+            hard_words: list(&["poker", "free-spin"]),
+            soft_words: list(&["bet", "bonus", "spin", "high roller"]),
             subwords: list(&["freeroulette"]),
             ..Settings::default()
         }
@@ -210,6 +250,10 @@ mod tests {
         check("http://ok.example/play/Poker-now", "url_hard_word: poker");
         check("http://ok.example/bet/on?bonus=1", "url_soft_words: 2");
         check("http://ok.example/free-roulette/", "url_subword: freeroulette");
+        check("http://ok.example/Free_spin.html", "url_hard_word: free-spin");
+        check("http://xn--bcher-kva.example/", "url_domain: xn--bcher-kva.example");
+        check("http://shop.bücher.example/", "url_domain: xn--bcher-kva.example");
+        check("http://ok.example/bet/high-roller", "url_soft_words: 2");
     }
 
     #[test]
@@ -222,6 +266,9 @@ mod tests {
             "http://ok.example/bad/page/2",
             "http://ok.example/pokerface",
             "http://ok.example/bet/bet/bet",
+            "http://ok.example/spin-free",
+            "http://ok.example/free-x-spin",
+            "http://bucher.example/",
             "http://ok.example/?next=https://casino.example/",
         ] {
             check(url, "");
@@ -234,7 +281,7 @@ mod tests {
         let stage = Urls::configure(Settings { domains: files, ..Settings::default() }).unwrap();
         let mut page = page("https://a.bad.example/");
         assert_eq!(said(&stage, &page), Err("no file `domains`".to_owned()), "not granted");
-        page.files = vec![("domains".to_owned(), b"# sites\nbad.example\n".to_vec())];
+        page.files = vec![("domains".to_owned(), b"# sites\n\xff.example\nbad.example\n".to_vec())];
         assert_eq!(said(&stage, &page).as_deref(), Ok("url_domain: bad.example"));
         page.files.clear();
         assert_eq!(said(&stage, &page).as_deref(), Ok("url_domain: bad.example"), "read once");
@@ -245,7 +292,19 @@ mod tests {
         let complaint = |settings| Urls::configure(settings).unwrap_err();
         assert!(complaint(Settings::default()).starts_with("no list is named"));
         assert!(complaint(Settings { min_soft_words: 0, ..settings() }).starts_with("min_soft_words"));
-        assert!(complaint(Settings { subwords: list(&["--"]), ..settings() }).starts_with("subwords"));
+        let starts = |settings, with: &str| {
+            let said = complaint(settings);
+            assert!(said.starts_with(with), "{said}");
+        };
+        starts(Settings { subwords: list(&["--"]), ..settings() }, "subwords: `--`");
+        starts(Settings { subwords: list(&["ok", "рулетка"]), ..settings() }, "subwords: `рулетка`");
+        starts(Settings { hard_words: list(&["казино"]), ..settings() }, "hard_words: `казино`");
+        starts(Settings { soft_words: list(&["café"]), ..settings() }, "soft_words: `café`");
+        starts(
+            Settings { domains: list(&["a\u{fffd}.example"]), ..settings() },
+            "domains: `a\u{fffd}.example`",
+        );
+        starts(Settings { urls: list(&["https://"]), ..settings() }, "urls: `https://`");
     }
 
     #[test]

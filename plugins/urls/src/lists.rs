@@ -7,18 +7,23 @@
 use std::collections::BTreeSet;
 
 use aho_corasick::AhoCorasick;
+use idna::AsciiDenyList;
 
 /// The longest name of a host (RFC 1035).
 const MAX_HOST_BYTES: usize = 253;
+/// A name in the letters of its language; those take at most four bytes and become at least one.
+const MAX_NAME_BYTES: usize = 4 * MAX_HOST_BYTES;
+/// Words of an entry: an address is looked through once for each number of them.
+const MAX_WORDS: usize = 8;
 
 /// Entries that are only asked whether they are there.
 #[derive(Debug, Default)]
 pub struct Fingerprints(Vec<u64>);
 
 impl Fingerprints {
-    /// Of entries that are in one form already.
-    pub fn new(entries: impl Iterator<Item = String>) -> Self {
-        let mut hashes: Vec<u64> = entries.map(|entry| hash(&entry)).collect();
+    /// Of the hashes of entries that are in one form already.
+    #[must_use]
+    pub fn new(mut hashes: Vec<u64>) -> Self {
         hashes.sort_unstable();
         hashes.dedup();
         hashes.shrink_to_fit();
@@ -42,7 +47,8 @@ impl Fingerprints {
 }
 
 /// FNV-1a, and murmur's last step so that all bits count.
-fn hash(entry: &str) -> u64 {
+#[must_use]
+pub fn hash(entry: &str) -> u64 {
     let hash = entry
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
@@ -52,7 +58,7 @@ fn hash(entry: &str) -> u64 {
 }
 
 /// The entries of a file: one a line, empty lines and those that begin with `#` left out. Bytes that are no UTF-8 make
-/// an entry that no address is equal to.
+/// an entry that no address has.
 pub fn entries(file: &[u8]) -> impl Iterator<Item = String> {
     let lines = file.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
     lines
@@ -60,13 +66,64 @@ pub fn entries(file: &[u8]) -> impl Iterator<Item = String> {
         .map(|line| String::from_utf8_lossy(line).into_owned())
 }
 
+/// The form in which an entry is looked up, or why no address could ever have it.
+pub type Form = fn(&str) -> Result<String, &'static str>;
+
+/// Entries of a file that no address could have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refused {
+    pub count: usize,
+    /// One of them to find the others by, and what is wrong with it.
+    pub first: Option<(String, &'static str)>,
+}
+
+/// Hands on the entries of a file in one form.
+pub fn read(file: &[u8], form: Form, mut take: impl FnMut(String)) -> Refused {
+    let mut refused = Refused::default();
+    for entry in entries(file) {
+        match form(&entry) {
+            Ok(formed) => take(formed),
+            Err(why) => {
+                refused.count += 1;
+                refused.first.get_or_insert((entry, why));
+            }
+        }
+    }
+    refused
+}
+
+/// Words that an address may have, and runs of words: `free-spin` is found where `spin` follows `free`.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// As [`words`] writes them.
+    entries: BTreeSet<String>,
+    longest: usize,
+}
+
+impl Words {
+    pub fn insert(&mut self, entry: String) {
+        self.longest = self.longest.max(entry.split('-').count());
+        self.entries.insert(entry);
+    }
+
+    /// Those of the entries that the words of an address are.
+    fn found(&self, address: &[&str]) -> BTreeSet<&str> {
+        let runs = (1..=self.longest).flat_map(|length| address.windows(length));
+        let found = runs.filter_map(|run| match run {
+            [word] => self.entries.get(*word),
+            several => self.entries.get(&several.join("-")),
+        });
+        found.map(String::as_str).collect()
+    }
+}
+
 /// All lists of a stage.
 #[derive(Debug)]
 pub struct Lists {
     pub domains: Fingerprints,
     pub urls: Fingerprints,
-    pub hard_words: BTreeSet<String>,
-    pub soft_words: BTreeSet<String>,
+    pub hard_words: Words,
+    pub soft_words: Words,
     /// None without any: an automaton of nothing finds something everywhere.
     pub subwords: Option<AhoCorasick>,
 }
@@ -93,12 +150,11 @@ impl Lists {
             return Err(Reject::Url);
         }
         let small = url.to_ascii_lowercase();
-        let words: BTreeSet<&str> =
-            small.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        if let Some(word) = words.iter().find(|word| self.hard_words.contains(**word)) {
+        let words: Vec<&str> = split(&small).collect();
+        if let Some(word) = self.hard_words.found(&words).first() {
             return Err(Reject::HardWord((*word).to_owned()));
         }
-        let soft = words.iter().filter(|word| self.soft_words.contains(**word)).count();
+        let soft = self.soft_words.found(&words).len();
         if soft_words <= soft {
             return Err(Reject::SoftWords(soft));
         }
@@ -135,20 +191,100 @@ impl Lists {
     }
 }
 
+/// The words of an address in small letters.
+fn split(small: &str) -> impl Iterator<Item = &str> {
+    small.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
+}
+
 /// Letters and digits alone, in small letters.
-pub fn joined(text: &str) -> String {
+fn joined(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// A domain in small letters, without the dots that it may end or begin with.
-pub fn domain(entry: &str) -> String {
-    entry.trim_matches('.').to_ascii_lowercase()
+/// An entry of letters and digits, in small letters. Others would become other words: `caf` of `café`, `c` of `c++`.
+fn plain(entry: &str) -> Result<String, &'static str> {
+    let small = entry.trim().to_ascii_lowercase();
+    if !small.is_ascii() {
+        return Err("addresses have no letters but a to z: others are percent-encoded there");
+    }
+    let ends = |end: Option<char>| end.is_some_and(|c| c.is_ascii_alphanumeric());
+    if !ends(small.chars().next()) || !ends(small.chars().next_back()) {
+        return Err("it must begin and end with a letter or a digit");
+    }
+    Ok(small)
 }
 
-/// An address without its scheme and the slash at its end: lists write it both ways.
-pub fn bare(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.trim_end_matches('/').to_owned()
+/// An entry of words, with one hyphen between each two of them.
+///
+/// # Errors
+/// It has anything but letters and digits at its ends, letters that addresses have not, or too many words.
+pub fn words(entry: &str) -> Result<String, &'static str> {
+    let small = plain(entry)?;
+    let words: Vec<&str> = split(&small).collect();
+    if MAX_WORDS < words.len() {
+        return Err("it has more than 8 words");
+    }
+    Ok(words.join("-"))
+}
+
+/// An entry that is a part of words.
+///
+/// # Errors
+/// It has anything but letters and digits at its ends, or letters that addresses have not.
+pub fn subword(entry: &str) -> Result<String, &'static str> {
+    plain(entry).map(|small| joined(&small))
+}
+
+/// A domain in small letters, without the dots that it may end or begin with; in the ASCII of the domain name system
+/// where it is written in other letters, `xn--bcher-kva.example` for `bücher.example`.
+///
+/// # Errors
+/// There is nothing else in it, or no domain has such a name.
+pub fn domain(entry: &str) -> Result<String, &'static str> {
+    let name = entry.trim().trim_matches('.');
+    if name.is_empty() {
+        return Err("it is empty");
+    }
+    if name.is_ascii() {
+        return Ok(name.to_ascii_lowercase());
+    }
+    to_ascii(name).ok_or("no domain has such a name")
+}
+
+/// A name in the ASCII of the domain name system.
+fn to_ascii(name: &str) -> Option<String> {
+    if MAX_NAME_BYTES < name.len() {
+        return None;
+    }
+    idna::domain_to_ascii_cow(name.as_bytes(), AsciiDenyList::URL).ok().map(std::borrow::Cow::into_owned)
+}
+
+/// An address as a list has it.
+///
+/// # Errors
+/// There is nothing in it but a scheme.
+pub fn address(entry: &str) -> Result<String, &'static str> {
+    let bare = bare(entry.trim());
+    if bare.is_empty() { Err("it is empty") } else { Ok(bare) }
+}
+
+/// An address without its scheme and the slash at its end: lists write it both ways, as they do with letters that are
+/// percent-encoded or else the host's own.
+fn bare(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+    if rest.is_ascii() {
+        return rest.to_owned();
+    }
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let mut bare = if host.is_ascii() { None } else { to_ascii(host) }.unwrap_or_else(|| host.to_owned());
+    for byte in path.bytes() {
+        if byte.is_ascii() {
+            bare.push(char::from(byte));
+        } else {
+            bare += &format!("%{byte:02X}");
+        }
+    }
+    bare
 }
 
 /// The host of an address, in small letters; empty where there is none.
@@ -161,7 +297,7 @@ pub fn host(url: &str) -> String {
     } else {
         named.split_once(':').map_or(named, |(host, _)| host)
     };
-    domain(host)
+    domain(host).unwrap_or_else(|_none| host.trim_matches('.').to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -178,6 +314,51 @@ mod tests {
         check("http://example.com\\@evil.org/", "example.com");
         check("", "");
         check("urn:uuid:1", "urn");
+        check("http://Bücher.example/", "xn--bcher-kva.example");
+        check("http://a\u{fffd}.Casino.example/", "a\u{fffd}.casino.example");
+    }
+
+    #[test]
+    fn entries_are_what_addresses_can_have() {
+        let check =
+            |form: Form, entry, expected| assert_eq!(form(entry).as_deref().ok(), expected, "{entry}");
+        check(domain, "Bücher.example", Some("xn--bcher-kva.example"));
+        check(domain, ".XN--bcher-kva.example.", Some("xn--bcher-kva.example"));
+        check(domain, "казино.рф", Some("xn--80aodfsg.xn--p1ai"));
+        check(domain, "a\u{fffd}.example", None);
+        check(domain, "bücher.example/a", None);
+        check(domain, ".", None);
+        check(words, "Poker", Some("poker"));
+        check(words, "free-Spin", Some("free-spin"));
+        check(words, "free  spin", Some("free-spin"));
+        check(words, "café", None);
+        check(words, "казино", None);
+        check(words, "c++", None);
+        check(words, "", None);
+        check(words, "a-b-c-d-e-f-g-h", Some("a-b-c-d-e-f-g-h"));
+        check(words, "a-b-c-d-e-f-g-h-i", None);
+        check(subword, "free-roulette", Some("freeroulette"));
+        check(subword, "--", None);
+        check(subword, "рулетка", None);
+        check(address, "https://", None);
+    }
+
+    #[test]
+    fn an_address_is_the_same_in_its_own_letters() {
+        let check = |one, other| assert_eq!(bare(one), bare(other));
+        check("http://bücher.example/straße/?q=ä", "https://xn--bcher-kva.example/stra%C3%9Fe/?q=%C3%A4");
+        check("https://ok.example/é/", "ok.example/%C3%A9");
+        check("bücher.example", "http://xn--bcher-kva.example/");
+    }
+
+    #[test]
+    fn files_say_which_entries_no_address_can_have() {
+        let file = ["poker\nказино\ncafé\n".as_bytes(), b"\xff\nfree-spin"].concat();
+        let mut taken = Vec::new();
+        let refused = read(&file, words, |entry| taken.push(entry));
+        assert_eq!((refused.count, taken), (3, vec!["poker".to_owned(), "free-spin".to_owned()]));
+        assert!(matches!(refused.first, Some((entry, why)) if entry == "казино" && why.contains("a to z")));
+        assert_eq!(read(b"poker", words, drop), Refused::default());
     }
 
     #[test]
@@ -189,7 +370,7 @@ mod tests {
     #[test]
     fn a_million_domains_take_eight_bytes_each() {
         let names = || (0..1_000_000).map(|number| format!("site-{number}.example"));
-        let listed = Fingerprints::new(names());
+        let listed = Fingerprints::new(names().map(|name| hash(&name)).collect());
         assert_eq!(listed.len(), 1_000_000, "no two are taken for one");
         assert_eq!(listed.0.capacity(), listed.len());
         assert!(names().all(|name| listed.contains(&name)));
