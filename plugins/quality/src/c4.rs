@@ -111,7 +111,9 @@ fn clean(text: &Text<'_>, limits: &C4) -> Cleaned {
     cleaned
 }
 
-/// All of them. The text of the lines that stay, unless a rule was broken: then the text is left as it was.
+/// All of them. The text of the lines that stay, unless a rule was broken or no line stays: then the text is left as it was.
+/// Where none stays, which `c4_sentences` = 0 tells, a document whose sentences need not be many enough would go on without
+/// a text.
 pub fn judge(text: &Text<'_>, limits: &C4, judge: &mut Judge<'_>) -> Option<String> {
     let cleaned = clean(text, limits);
     let sentences: usize = cleaned.kept.iter().map(|line| text.sentences(line)).sum();
@@ -124,7 +126,9 @@ pub fn judge(text: &Text<'_>, limits: &C4, judge: &mut Judge<'_>) -> Option<Stri
     ];
     // A document that is dropped needs no text, one that is kept all the same needs its own.
     let ended = flow.into_iter().try_for_each(|(rule, value, holds)| judge.rule(rule, value, holds));
-    (ended.is_continue() && judge.broken.len() == broken).then(|| trim(&cleaned.kept.join("\n")).to_owned())
+    let left = cleaned.kept.join("\n");
+    let left = trim(&left);
+    (ended.is_continue() && judge.broken.len() == broken && !left.is_empty()).then(|| left.to_owned())
 }
 
 /// The number of lines of at least so many characters.

@@ -1,4 +1,8 @@
 //! Every value beside datatrove's own, on texts of real pages.
+//!
+//! Two things may be missing, and each is told in a line that begins with `skipped:`. Where datatrove is, the run may
+//! insist on it (`PALIMPSEST_NO_SKIP`), since `make test` installs it. The texts are development data that nobody can
+//! install; a machine without them passes in any case, having compared nothing.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -41,6 +45,7 @@ fn tools() -> Option<PathBuf> {
     None
 }
 
+/// The lines of a file of the development data; none, with a word about it, where the data are not there.
 fn rows(name: &str) -> Option<Vec<Value>> {
     let data =
         std::env::var_os("PALIMPSEST_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from);

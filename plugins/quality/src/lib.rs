@@ -68,8 +68,14 @@ impl Stage for Quality {
     }
 
     async fn process(&self, page: &Page<'_>) -> Result<Outcome, String> {
-        let language = page.text_field("language").unwrap_or(&self.settings.default_language);
-        Ok(self.outcome(page.text(), self.judge(page.text(), language)))
+        let code = page.text_field("language_iso639_3");
+        let language = page.text_field("language").or(code).unwrap_or(&self.settings.default_language);
+        let script = page.text_field("language_script");
+        let written = code.zip(script).map(|(code, script)| format!("{code}_{script}"));
+        let names = [written.as_deref(), code, Some(language)];
+        let table = names.into_iter().flatten().find_map(|name| self.languages.get(name));
+        let limits = table.unwrap_or(&self.limits);
+        Ok(self.outcome(page.text(), self.judge_by(limits, page.text(), language)))
     }
 }
 
@@ -83,10 +89,14 @@ pub struct Found {
 }
 
 impl Quality {
-    /// Asks the sets in their order; the ones after an edit see the edited text.
+    /// Judges a text of which nothing is known but its language.
     #[must_use]
     pub fn judge(&self, text: &str, language: &str) -> Found {
-        let limits = self.languages.get(language).unwrap_or(&self.limits);
+        self.judge_by(self.languages.get(language).unwrap_or(&self.limits), text, language)
+    }
+
+    /// Asks the sets in their order; the ones after an edit see the edited text.
+    fn judge_by(&self, limits: &Limits, text: &str, language: &str) -> Found {
         let how = limits.words.unwrap_or_else(|| Segmentation::of(language));
         let mut judge = Judge::new(&self.except, self.settings.action == Action::Drop);
         let mut edited: Option<String> = None;

@@ -63,7 +63,8 @@ fn stays(line: &str, limits: &RefinedWeb) -> bool {
             && !button(line, limits))
 }
 
-/// The text of the lines that stay, unless too many words went with the others: then the text is left as it was.
+/// The text of the lines that stay, unless too many words went with the others: then the text is left as it was. So it is
+/// where all words went, which `refinedweb_removed_words` = 1 tells, and none is too many.
 pub fn judge(text: &Text<'_>, limits: &RefinedWeb, judge: &mut Judge<'_>) -> Option<String> {
     let (kept, gone): (Vec<&str>, Vec<&str>) =
         text.text().split('\n').partition(|line| stays(trim(line), limits));
@@ -72,5 +73,6 @@ pub fn judge(text: &Text<'_>, limits: &RefinedWeb, judge: &mut Judge<'_>) -> Opt
     let removed = ratio(go, stay + go);
     let broken = judge.broken.len();
     let flow: ControlFlow<()> = judge.at_most("refinedweb_removed_words", removed, limits.max_removed_words);
-    (flow.is_continue() && judge.broken.len() == broken && !gone.is_empty()).then(|| kept.join("\n"))
+    (flow.is_continue() && judge.broken.len() == broken && !gone.is_empty() && 0 < stay)
+        .then(|| kept.join("\n"))
 }

@@ -28,13 +28,14 @@ const STOP_WORDS: [&str; 8] = ["the", "be", "to", "of", "and", "that", "have", "
 const DEFAULT_LANGUAGE: &str = "en";
 
 /// Settings of the stage `quality`. Every figure of English below is the published one; the stage `language` writes
-/// the field that the tables of other languages are found by.
+/// the fields that the tables of other languages are found by.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The sets of rules, in the order in which they are asked: `gopher_repetition`, `gopher_quality`, `c4`,
     /// `c4_paragraph`, `fineweb`, `dclm`, `refinedweb`, `curator`. `c4` and `refinedweb` take lines out of the text, so
-    /// the sets after them see what is left. Default: FineWeb's own order of four.
+    /// the sets after them see what is left; where nothing would be left, and no rule drops the document for it, the text
+    /// stays as it was (`c4_sentences` is 0, `refinedweb_removed_words` 1). Default: FineWeb's own order of four.
     pub rules: Vec<Set>,
     /// Names of rules, as the fields are called, that are measured and drop nothing.
     pub except: Vec<String>,
@@ -44,7 +45,7 @@ pub struct Settings {
     /// Whether each rule's value is kept as a number in the field of its name. Default: true. Dropped documents have
     /// the value that dropped them beside the reason.
     pub fields: bool,
-    /// The language of documents without a field `language`. Default: `en`.
+    /// The language of documents without a field `language` or `language_iso639_3`. Default: `en`.
     pub default_language: String,
     /// Common words of the language, which Gopher, DCLM and Curator count. Default: Gopher's eight of English.
     pub stop_words: Vec<String>,
@@ -66,8 +67,9 @@ pub struct Settings {
     pub refinedweb: RefinedWeb,
     /// Thresholds of Curator's rules.
     pub curator: Curator,
-    /// A table for each language, by the text of the field `language`, with what is other than above. So each language
-    /// can have the thresholds of its own percentiles, as FineWeb-2 does.
+    /// A table for each language with what is other than above. So each language can have the thresholds of its own
+    /// percentiles, as FineWeb-2 does. Of the fields that the stage `language` writes, a table is found by the first of these
+    /// that names one: `language_iso639_3` with `language_script` (`deu_Latn`), `language_iso639_3` (`deu`), `language` (`de`).
     pub languages: BTreeMap<String, Language>,
 }
 

@@ -118,6 +118,26 @@ fn c4_takes_lines_out_and_edits_the_others() {
     );
 }
 
+/// A text all of whose lines go, and the rule that alone would have dropped it.
+#[track_caller]
+fn check_emptied(set: Set, text: &str, (rule, value): (&str, f64)) {
+    let settings = Settings { rules: vec![set], except: vec![rule.to_owned()], ..Settings::default() };
+    let Verdict::Emit(drafts) = run(&Quality::configure(settings).unwrap(), text) else { panic!("kept") };
+    assert_eq!(drafts[0].text, None, "as it was");
+    let told = drafts[0].fields.iter().find(|field| field.name == rule).map(|field| &field.value);
+    assert!(matches!(told, Some(Value::Number(told)) if *told == value), "{told:?}");
+}
+
+#[test]
+fn a_page_that_lost_all_its_lines_went_on_without_a_text() {
+    check_emptied(Set::C4, "Home\nAbout us\nContact", ("c4_sentences", 0.0));
+    check_emptied(Set::Refinedweb, "HOME\n\n2026\nShare", ("refinedweb_removed_words", 1.0));
+    let any = serde_json::json!({"rules": ["c4"], "c4": {"min_sentences": 0}});
+    let any = Quality::configure(serde_json::from_value(any).unwrap()).unwrap();
+    assert_eq!(any.judge("Home\nAbout us", "en").text, None);
+    assert_eq!(any.judge("Home\nOne line that stays.", "en").text.as_deref(), Some("One line that stays."));
+}
+
 #[test]
 fn refinedweb_takes_out_what_is_no_sentence() {
     let long = [ARTICLE; 4].join("\n");
@@ -166,6 +186,45 @@ fn languages_have_their_own_thresholds() {
     let german = "der Hund und Dampfschifffahrt ".repeat(40);
     assert_eq!((broken(&german, "de"), broken(&german, "en")), (None, Some("gopher_stop_words")));
     assert_eq!(broken(ARTICLE, "de"), Some("gopher_stop_words"));
+}
+
+/// The number of the table that a document with these fields is judged by: how many words it allows.
+#[track_caller]
+fn check_table(tables: &[&str], fields: &[(&str, &str)], expected: Option<usize>) {
+    let limit = |at: usize| serde_json::json!({"gopher_quality": {"min_words": 0, "max_words": at}});
+    let languages: serde_json::Map<String, serde_json::Value> =
+        tables.iter().enumerate().map(|(at, name)| ((*name).to_owned(), limit(at))).collect();
+    let settings = serde_json::json!({
+        "rules": ["gopher_quality"],
+        "gopher_quality": {"min_words": 0},
+        "languages": languages,
+    });
+    let stage = Quality::configure(serde_json::from_value(settings).unwrap()).unwrap();
+    let found = (0..tables.len()).find(|words| {
+        let mut page = document(&"river ".repeat(words + 1));
+        let field = |(name, value): &(&str, &str)| Field {
+            name: (*name).to_owned(),
+            value: Value::Text((*value).to_owned()),
+        };
+        page.document.fields = fields.iter().map(field).collect();
+        matches!(testing::run(&stage, &page, &[]).unwrap(), Verdict::Drop(said)
+            if said == format!("gopher_words: {}", words + 1))
+    });
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn tables_are_found_by_every_name_of_a_language() {
+    let german = [("language", "de"), ("language_iso639_3", "deu"), ("language_script", "Latn")];
+    check_table(&["de"], &german, Some(0));
+    check_table(&["deu"], &german, Some(0));
+    check_table(&["deu_Latn"], &german, Some(0));
+    check_table(&["deu_Latn", "deu", "de"], &german, Some(0));
+    check_table(&["deu", "de"], &german[1..], Some(0));
+    check_table(&["deu"], &german[1..2], Some(0));
+    check_table(&["fr", "deu_Cyrl"], &german, None);
+    check_table(&["en"], &[], Some(0));
+    check_table(&["deu_Latn"], &german[..1], None);
 }
 
 #[test]
