@@ -99,7 +99,7 @@ impl<'a> Page<'a> {
     }
 
     /// Leaves a note of this document under each of the keys where fewer than `most` documents have left theirs. For each
-    /// key, the notes that came before and, last, its own; where it has none there, all of them.
+    /// key, the notes that came before and, last, its own; where it has none there, the first `most`.
     ///
     /// The host takes 65,536 keys of at most 1 KiB in one call, a text of at most 64 KiB, and a `most` of at most 64.
     pub fn post(&self, keys: &[String], text: &str, most: u32) -> Vec<Vec<Note>> {
