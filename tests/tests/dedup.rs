@@ -135,7 +135,9 @@ fn a_run_that_is_killed_again_and_again_keeps_one_of_each() {
 /// What a model is asked about a page is paid for, so the next run must not find another page to be the first one.
 #[test]
 fn a_model_behind_it_is_asked_about_one_of_each_however_often_the_run_is_killed() {
-    let asked: Arc<Mutex<BTreeSet<(u32, Option<usize>)>>> = Arc::default();
+    // A text, and the archive whose own words are in it.
+    type Asked = BTreeSet<(u32, Option<usize>)>;
+    let asked: Arc<Mutex<Asked>> = Arc::default();
     let noted = Arc::clone(&asked);
     let replies = Replies::by(move |ask: &Ask| {
         let user = ask.user();
