@@ -50,7 +50,7 @@ pub(crate) struct Counts {
 /// Ideographs and syllables say in one character what takes an alphabet three.
 const IDEOGRAPH: u32 = 3;
 
-fn is_ideograph(c: char) -> bool {
+pub(crate) fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{2e80}'..='\u{30ff}' | '\u{31f0}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
 }
 

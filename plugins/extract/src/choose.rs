@@ -6,9 +6,14 @@
 use crate::features::Page;
 use crate::model::Model;
 
-/// How much weight recall has, that of precision being one: the β of an F-measure.
+/// How much weight recall has, that of precision being one: the β of an F-measure. An article is one text with others
+/// around it; on other pages the text is in many places, and what is left out is seldom something else.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Beta(pub(crate) f32);
+pub(crate) struct Beta {
+    /// For pages that call themselves articles.
+    pub(crate) article: f32,
+    pub(crate) other: f32,
+}
 
 /// For each block whether it is kept.
 pub(crate) fn choose(page: &Page<'_>, model: &Model, beta: Beta) -> Vec<bool> {
@@ -21,13 +26,14 @@ pub(crate) fn choose(page: &Page<'_>, model: &Model, beta: Beta) -> Vec<bool> {
         })
         .collect();
     let words: Vec<f32> = page.words().collect();
+    let beta = if page.is_article() { beta.article } else { beta.other };
     let mut keep = best(&likely, &words, beta);
     page.drop_copies(&mut keep);
     keep
 }
 
 /// The blocks with which the expected F-measure is largest. They are the most likely ones, however many.
-fn best(likely: &[f32], words: &[f32], Beta(beta): Beta) -> Vec<bool> {
+fn best(likely: &[f32], words: &[f32], beta: f32) -> Vec<bool> {
     let mut order: Vec<usize> = (0..likely.len()).collect();
     let of = |values: &[f32], at: usize| values.get(at).copied().unwrap_or_default();
     order.sort_by(|&a, &b| of(likely, b).total_cmp(&of(likely, a)));
@@ -56,7 +62,7 @@ mod tests {
 
     #[track_caller]
     fn check(likely: &[f32], beta: f32, keep: &[bool]) {
-        assert_eq!(best(likely, &vec![10.0; likely.len()], Beta(beta)), keep);
+        assert_eq!(best(likely, &vec![10.0; likely.len()], beta), keep);
     }
 
     #[test]

@@ -62,11 +62,12 @@ pub enum Favor {
 
 impl Favor {
     fn beta(self) -> Beta {
-        Beta(match self {
-            Self::Precision => 0.5,
-            Self::Balanced => 0.75,
-            Self::Recall => 1.5,
-        })
+        let (article, other) = match self {
+            Self::Precision => (0.5, 0.5),
+            Self::Balanced => (0.65, 0.85),
+            Self::Recall => (1.5, 1.5),
+        };
+        Beta { article, other }
     }
 }
 
@@ -197,7 +198,7 @@ impl Extract {
         if MAX_BLOCKS < blocks.len() {
             return Err(Reject::TooComplex(blocks.len()));
         }
-        let page = features::Page::new(&tree, &blocks);
+        let page = features::Page::new(&tree, &blocks, &self.finder);
         let keep = choose::choose(&page, &self.model, self.beta);
         let mut draft = Draft::new().text(text::of_blocks(&tree, &blocks, &keep));
         if let Some(title) = head::title(&tree.head) {

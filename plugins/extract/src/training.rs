@@ -15,9 +15,10 @@ pub struct Sample {
 /// The blocks of a page.
 #[must_use]
 pub fn samples(html: &str) -> Vec<Sample> {
-    let tree = dom::build(html, &Finder::new());
+    let finder = Finder::new();
+    let tree = dom::build(html, &finder);
     let blocks = blocks::split(&tree);
-    let page = features::Page::new(&tree, &blocks);
+    let page = features::Page::new(&tree, &blocks, &finder);
     let sample = |(at, block)| {
         let mut features = Vec::new();
         page.describe(at, &mut features);

@@ -227,7 +227,11 @@ impl<'a> Builder<'a> {
                 }
                 "id" | "ID" => marks |= self.finder.words(value.get(..MAX_CLASS).unwrap_or(value)),
                 "role" => marks |= marks::of_role(value),
-                "itemprop" => marks |= self.finder.words(value.get(..MAX_CLASS).unwrap_or(value)),
+                "itemprop" => {
+                    marks |= self.finder.words(value.get(..MAX_CLASS).unwrap_or(value));
+                    marks |= marks::of_property(value);
+                }
+                "itemtype" => marks |= marks::of_type(value),
                 "hidden" => marks |= 1 << marks::HIDDEN,
                 "style" if is_hiding(value) => marks |= 1 << marks::HIDDEN,
                 "aria-hidden" if value == "true" => marks |= 1 << marks::ARIA_HIDDEN,

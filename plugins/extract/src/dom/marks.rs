@@ -13,7 +13,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::tags::Tag;
 
 /// How many kinds of mark there are.
-pub(crate) const COUNT: usize = 44;
+pub(crate) const COUNT: usize = 49;
 
 /// A set of marks, one bit each.
 pub(crate) type Marks = u64;
@@ -240,6 +240,29 @@ pub(crate) fn of_role(role: &str) -> Marks {
         "complementary" | "note" => ASIDE_TAG,
         "form" | "search" => FORM_TAG,
         "dialog" | "alertdialog" | "alert" => DIALOG_TAG,
+        _ => return 0,
+    };
+    1 << mark
+}
+
+/// The mark of a property of schema.org that holds a text.
+pub(crate) fn of_property(name: &str) -> Marks {
+    let mark = match name {
+        "articleBody" | "text" => 44,
+        "description" => 45,
+        "comment" | "review" | "reviewBody" => 46,
+        _ => return 0,
+    };
+    1 << mark
+}
+
+/// The mark of a type of schema.org.
+pub(crate) fn of_type(name: &str) -> Marks {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let mark = match name {
+        "Comment" | "UserComments" | "Review" => 46,
+        "Product" | "Offer" => 48,
+        _ if name.ends_with("Article") || name.ends_with("Posting") => 47,
         _ => return 0,
     };
     1 << mark
