@@ -30,8 +30,9 @@ PARAMETERS = dict(
     objective="cross_entropy", num_leaves=16, learning_rate=0.08, min_data_in_leaf=60, bagging_fraction=0.7,
     bagging_freq=1, lambda_l2=5, max_bin=63, seed=1, deterministic=True, verbose=-1,
 )
-# The model is the mean of two: one sees how many of the first numbers, and what share of them a tree is made of. The
-# later numbers (words, data, templates, extents) tell the most of a page and mislead on some: the first does without.
+# The model is the mean of two: for each how many of the first numbers it sees, and what share of them a tree is made of.
+# The later numbers (words, data, templates, extents) help on most pages and mislead on some: the first does without
+# them, and its first trees tell most blocks from a text before the later numbers are made (`GLANCE` in src/model.rs).
 MEMBERS = ((153, 0.4), (None, 0.3))
 
 

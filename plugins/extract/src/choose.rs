@@ -22,7 +22,7 @@ pub(crate) fn choose(page: &Page<'_>, model: &Model, beta: Beta) -> Vec<bool> {
         .map(|at| {
             numbers.clear();
             page.describe(at, &mut numbers);
-            model.probability(&numbers)
+            model.probability(&mut numbers, |numbers| page.describe_further(at, numbers))
         })
         .collect();
     let words: Vec<f32> = page.words().collect();

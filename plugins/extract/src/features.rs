@@ -225,7 +225,7 @@ impl<'a> Page<'a> {
         ]
     }
 
-    /// The numbers of a block, added to those that are there.
+    /// The numbers of a block that most blocks are judged by, added to those that are there.
     pub(crate) fn describe(&self, at: usize, to: &mut Vec<f32>) {
         let Some(block) = self.blocks.get(at) else { return };
         own(block, to);
@@ -263,11 +263,11 @@ impl<'a> Page<'a> {
         let (copies, is_again) = self.copies.get(at).copied().unwrap_or_default();
         to.extend([log(copies), flag(is_again)]);
         to.extend(self.common);
-        self.more(at, block, to);
     }
 
-    /// What is known of the block by the words and the templates of the page.
-    fn more(&self, at: usize, block: &Block, to: &mut Vec<f32>) {
+    /// The numbers that come after those of `describe`: what the words, the data and the templates of the page tell.
+    pub(crate) fn describe_further(&self, at: usize, to: &mut Vec<f32>) {
+        let Some(block) = self.blocks.get(at) else { return };
         let all = self.sum(0, self.blocks.len());
         if let Some(words) = self.words.get(at) {
             words.describe(to);

@@ -10,6 +10,8 @@ pub struct Sample {
     pub text: String,
     /// The numbers that describe it.
     pub features: Vec<f32>,
+    /// How many of them the first look at a block takes.
+    pub first: usize,
 }
 
 /// The blocks of a page.
@@ -22,7 +24,9 @@ pub fn samples(html: &str) -> Vec<Sample> {
     let sample = |(at, block)| {
         let mut features = Vec::new();
         page.describe(at, &mut features);
-        Sample { text: features::text(&tree, block), features }
+        let first = features.len();
+        page.describe_further(at, &mut features);
+        Sample { text: features::text(&tree, block), features, first }
     };
     blocks.iter().enumerate().map(sample).collect()
 }

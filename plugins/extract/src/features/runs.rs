@@ -81,13 +81,15 @@ impl Words {
                 self.finish();
                 continue;
             }
-            let is_wide = !c.is_ascii() && is_ideograph(c);
+            let (lower, is_wide) = match c {
+                c if c.is_ascii() => (c.to_ascii_lowercase(), false),
+                c => (c.to_lowercase().next().unwrap_or(c), is_ideograph(c)),
+            };
             if is_wide {
                 self.finish();
             }
-            let c = c.to_lowercase().next().unwrap_or(c);
             // The offset keeps an open word from being taken for none.
-            let hash = self.open ^ u64::from(u32::from(c)) ^ 0xcbf2_9ce4_8422_2325;
+            let hash = self.open ^ u64::from(u32::from(lower)) ^ 0xcbf2_9ce4_8422_2325;
             self.open = hash.wrapping_mul(0x100_0000_01b3);
             if is_wide {
                 self.finish();
