@@ -88,3 +88,27 @@ fn key(tree: &Tree, mut node: u32, levels: usize) -> u64 {
     }
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::blocks;
+    use crate::dom::{self, marks::Finder};
+
+    use super::*;
+
+    #[test]
+    fn what_the_same_template_made_is_a_group() {
+        let teaser = "<div class=item><h3><a href=x>A title</a></h3><p class=dek>What it says…</p></div>";
+        let page = format!("<article><p>one</p><p>two</p></article><section>{}</section>", teaser.repeat(3));
+        let tree = dom::build(&page, &Finder::new());
+        let found = find(&tree, &blocks::split(&tree), 2);
+        let paragraphs = found[0];
+        assert_eq!((paragraphs.blocks, paragraphs.parents, paragraphs.behind_links), (2, 1, 0));
+        assert_eq!((paragraphs.ends, paragraphs.broken_off), ((0, 1), 0));
+        let titles = found[2];
+        assert_eq!((titles.blocks, titles.parents, titles.before_links), (3, 3, 0));
+        let texts = found[3];
+        assert_eq!((texts.blocks, texts.parents, texts.behind_links, texts.before_links), (3, 3, 3, 2));
+        assert_eq!((texts.ends, texts.broken_off), ((3, 7), 3));
+    }
+}

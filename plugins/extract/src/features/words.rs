@@ -44,7 +44,10 @@ pub(super) fn find(tree: &Tree, blocks: &[Block], finder: &Finder) -> Vec<Words>
     let mut last = [None; RECENT.len()];
     let mut found = Vec::with_capacity(blocks.len());
     for (at, block) in (0_u32..).zip(blocks) {
-        let own = if block.counts.weight < MAX_WEIGHT { marks(tree, block, finder) } else { 0 };
+        let counts = &block.counts;
+        // A link names what is elsewhere.
+        let is_link = !block.tag.is_heading() && counts.weight * 4 < counts.link_weight * 5;
+        let own = if counts.weight < MAX_WEIGHT && !is_link { marks(tree, block, finder) } else { 0 };
         let level = level(block.tag);
         if let Some(level) = level {
             while headings.pop_if(|(open, _)| level <= *open).is_some() {}
@@ -89,4 +92,57 @@ fn level(tag: Tag) -> Option<u8> {
         Tag::H6 => 6,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::blocks;
+    use crate::dom;
+
+    use super::*;
+
+    const COMMENTS: Marks = 1 << 2;
+
+    /// For each block whether it speaks of comments itself, and whether a heading above it does.
+    #[track_caller]
+    fn check(html: &str, expected: &[(bool, bool)]) {
+        let finder = Finder::new();
+        let tree = dom::build(html, &finder);
+        let found = find(&tree, &blocks::split(&tree), &finder);
+        let is = |marks: Marks| marks & COMMENTS != 0;
+        assert_eq!(found.iter().map(|words| (is(words.own), is(words.above))).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_heading_names_what_is_under_it() {
+        check(
+            "<h2>Comments</h2><h3>A name</h3><p>text</p><h2>Other</h2><p>text</p>",
+            &[(true, false), (false, true), (false, true), (false, false), (false, false)],
+        );
+        check("<h1>No comment</h1><p>text</p>", &[(true, false), (false, false)]);
+    }
+
+    #[test]
+    fn links_and_long_texts_name_nothing() {
+        let long = "No comment. ".repeat(40);
+        check(
+            &format!("<p><a href=x>Comments</a></p><p>12 comments</p><p>{long}</p>"),
+            &[(false, false), (true, false), (false, false)],
+        );
+    }
+
+    #[test]
+    fn it_is_counted_how_long_ago_a_part_was_named() {
+        let finder = Finder::new();
+        let tree = dom::build("<p>one</p><p>3 comments</p><h2>two</h2><p>three</p>", &finder);
+        let found = find(&tree, &blocks::split(&tree), &finder);
+        assert_eq!(
+            found.iter().map(|words| words.since[0]).collect::<Vec<_>>(),
+            [None, None, Some(1), Some(2)]
+        );
+        assert_eq!(
+            found.iter().map(|words| words.since_heading).collect::<Vec<_>>(),
+            [None, None, None, Some(1)]
+        );
+    }
 }
