@@ -17,6 +17,8 @@ mod chaos;
 mod charset;
 /// What the command prints and how it ends.
 mod cli;
+/// Stages for some documents only.
+mod conditions;
 /// Pages that say what others have said.
 mod dedup;
 mod dice;

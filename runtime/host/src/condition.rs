@@ -31,6 +31,7 @@ use regex::{Regex, RegexBuilder};
 use crate::document::{Document, Value};
 
 mod check;
+pub use check::OWN;
 mod survey;
 
 #[cfg(test)]

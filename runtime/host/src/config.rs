@@ -222,6 +222,9 @@ pub struct PriceTable {
 pub struct StageTable {
     /// A built-in stage, or the path of a `.wasm` component relative to the pipeline file.
     pub plugin: String,
+    /// Which documents the stage is for, in CEL over what the stages before it wrote: `quality_bucket > 11 && language ==
+    /// 'en'`. The others pass by untouched, and so does one of which it cannot be told.
+    pub when: Option<String>,
     /// The stage's own settings; `palimpsest check` shows what it accepts.
     #[serde(default)]
     pub settings: serde_json::Map<String, serde_json::Value>,
@@ -455,6 +458,8 @@ pub struct StagePlan {
     /// The stage's name in the report: the plugin's, with its place where there are several.
     pub name: String,
     pub component: Component,
+    /// Which documents it is for; all, if it is none.
+    pub when: Option<String>,
     /// JSON, as the plugin's `configure` gets it.
     pub settings: String,
     pub models: Vec<String>,

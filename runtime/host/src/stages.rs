@@ -25,7 +25,7 @@ pub use passage::{Passage, Passed, Rejected, prompts};
 
 use crate::board::{Board, BoardError, Place};
 use crate::classifiers::Classifiers;
-use crate::condition::ConditionError;
+use crate::condition::{Condition, ConditionError, OWN};
 use crate::config::{Isolation, ModelPlan, StagePlan};
 use crate::document::{Capture, Column, Document, Draft};
 use crate::prompt::{Failure, Prompt, Reply};
@@ -188,6 +188,8 @@ pub enum LoadErrorKind {
          random and filesystem"
     )]
     Import(String),
+    #[error("`when` is no condition")]
+    When(#[source] ConditionError),
     #[error("it does not start: {0}")]
     Start(String),
     #[error("it does not accept its settings: {says}; the JSON Schema of what it accepts: {schema}")]
@@ -231,6 +233,8 @@ pub struct Stages {
 /// A loaded stage.
 pub struct Stage {
     plan: StagePlan,
+    /// Which documents it is for; all, if it is none.
+    when: Option<Condition>,
     program: Program,
     pub description: Description,
     pub columns: Vec<Column>,
@@ -254,7 +258,14 @@ impl Stages {
         let mut before = blake3::Hasher::new_keyed(&shared.salt);
         for plan in plans {
             match Stage::load(&engine, plan, &shared, &mut before) {
-                Ok(stage) => stages.push(stage),
+                Ok(stage) => {
+                    let written: Vec<Column> =
+                        stages.iter().flat_map(|before: &Stage| before.columns.iter().cloned()).collect();
+                    if let Some(when) = &stage.when {
+                        errors.extend(StagesError::of_condition(&plan.name, when, &written));
+                    }
+                    stages.push(stage);
+                }
                 Err(error) => errors.push(StagesError::Load(error)),
             }
         }
@@ -299,6 +310,26 @@ pub enum StagesError {
     Board(BoardError),
     #[error("the condition of a route does not fit the columns of the stages")]
     Route(#[source] ConditionError),
+    #[error("`when` of the stage `{stage}` does not fit what the stages before it write")]
+    When { stage: String, source: ConditionError },
+    #[error(
+        "`when` of the stage `{stage}` is about `{name}`, which no stage before it writes; there are: {}",
+        written.join(", ")
+    )]
+    Unwritten { stage: String, name: String, written: Vec<String> },
+}
+
+impl StagesError {
+    /// What is wrong with a condition on these columns.
+    fn of_condition(stage: &str, when: &Condition, written: &[Column]) -> Option<Self> {
+        let stage = stage.to_owned();
+        if let Some(name) = when.unwritten(written) {
+            let columns = written.iter().map(|column| column.name.clone());
+            let written = columns.chain(OWN.map(str::to_owned)).collect();
+            return Some(Self::Unwritten { stage, name: name.to_owned(), written });
+        }
+        when.check(written).err().map(|source| Self::When { stage, source })
+    }
 }
 
 impl Stage {
@@ -315,6 +346,12 @@ impl Stage {
         let classifiers = Arc::clone(&shared.classifiers);
         let (models, callable) = (plan.models.clone(), plan.classifiers.clone());
         let grants = Grants { stage: plan.name.clone(), models, files, board, classifiers, callable };
+        let when = plan.when.as_deref().map(Condition::parse).transpose();
+        let when = when.map_err(|error| wrong(LoadErrorKind::When(error)))?;
+        // Which documents a stage sees decides what they tell each other.
+        if let Some(when) = &plan.when {
+            before.update(b"when\0").update(blake3::hash(when.as_bytes()).as_bytes());
+        }
         let program = engine.load(plan, grants, before)?;
         let mut guest = Guest::new(engine, &program, plan).map_err(start)?;
         let description = guest.describe().map_err(start)?;
@@ -322,7 +359,7 @@ impl Stage {
             .configure(&plan.settings)
             .map_err(start)?
             .map_err(|says| wrong(LoadErrorKind::Settings { says, schema: description.settings.clone() }))?;
-        Ok(Self { plan: plan.clone(), program, description, columns })
+        Ok(Self { plan: plan.clone(), when, program, description, columns })
     }
 
     /// The stage's name in the report.
@@ -332,6 +369,11 @@ impl Stage {
 
     pub fn plan(&self) -> &StagePlan {
         &self.plan
+    }
+
+    /// Whether the stage is for the document. A condition that cannot be computed for it does not hold.
+    pub(crate) fn is_for(&self, document: &Document) -> bool {
+        self.when.as_ref().is_none_or(|when| when.holds(document).unwrap_or(false))
     }
 
     /// A digest of the component and of the files that it was granted.

@@ -11,6 +11,9 @@ use crate::document::{Column, Document, Field, Kind, Value};
 /// The language's name for the kind of null.
 pub(super) const NULL: &str = "null_type";
 
+/// What every document has.
+pub const OWN: [&str; 4] = ["id", "url", "date", "text"];
+
 impl Condition {
     /// Whether its operations take the kinds of these columns, and its result is a truth value. A name that is none of
     /// the columns is no error here.
@@ -23,6 +26,11 @@ impl Condition {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A name that is neither one of these columns nor one of the document's own.
+    pub fn unwritten(&self, columns: &[Column]) -> Option<&str> {
+        self.names().find(|name| !OWN.contains(name) && !columns.iter().any(|column| column.name == *name))
     }
 
     /// The kind of a part's value for the sample, unless it is null or depends on what stands in the fields.

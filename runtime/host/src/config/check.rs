@@ -23,7 +23,9 @@ mod endpoint;
 mod model;
 mod secrets;
 
+use crate::condition::Condition;
 pub(super) use endpoint::ENDPOINT_IN_FLIGHT;
+use model::CONDITION;
 pub(super) use model::{CALL_TIMEOUT_SECONDS, PATIENCE_SECONDS};
 
 /// Enough to keep the default ceiling of an endpoint busy twice over; ordinary pages of that number are tens of MB.
@@ -317,6 +319,9 @@ impl Check<'_, '_> {
         let models = self.granted(table.models.as_deref(), spot, &MODELS, named.models);
         let classifiers = self.granted(table.classifiers.as_deref(), spot, &CLASSIFIERS, named.classifiers);
         let files = self.files(table.files, &spot.key("files"));
+        if let Some(Err(error)) = table.when.as_deref().map(Condition::parse) {
+            self.notes.refuse(&spot.key("when"), error.to_string(), CONDITION);
+        }
         let max_failed = table.max_failed.unwrap_or(STAGE_MAX_FAILED);
         if !(0.0..=1.0).contains(&max_failed) {
             let says = format!("{max_failed} is no share of the documents");
@@ -328,6 +333,7 @@ impl Check<'_, '_> {
             name: stage_name(&component, taken),
             plugin: table.plugin,
             component,
+            when: table.when,
             settings: serde_json::Value::Object(table.settings).to_string(),
             models,
             classifiers,
@@ -507,6 +513,7 @@ impl StagePlan {
             plugin: plugin.to_owned(),
             name: stage_name(&component, &mut HashSet::new()),
             component,
+            when: None,
             settings: serde_json::Value::Object(settings.clone()).to_string(),
             models,
             classifiers,

@@ -156,6 +156,7 @@ impl StagePlan {
     fn write(&self, to: &mut String) -> fmt::Result {
         writeln!(to, "\n[[stages]] # {}", self.name)?;
         line(to, "plugin", quoted(&self.plugin))?;
+        self.when.as_ref().map_or(Ok(()), |when| line(to, "when", quoted(when)))?;
         // What the plan holds came from TOML, so it goes back.
         let settings: Option<Value> = serde_json::from_str(&self.settings).ok();
         match settings {

@@ -11,9 +11,6 @@ use toml::de::{DeInteger, DeTable, DeValue, ValueDeserializer};
 
 use super::complaints::{Notes, Spot, hint, listed};
 
-/// What the design promises and this version does not do yet: keys, by the path of their table.
-const LATER_KEYS: [(&str, &str); 1] = [("stages", "when")];
-
 /// A table as its type, as far as it could be read.
 #[derive(Debug)]
 pub(super) struct Read<T> {
@@ -116,13 +113,9 @@ impl<'s> Walk<'s, '_, '_> {
             }
             self.refused.push(value.span());
             let at = spot.name(name);
-            if LATER_KEYS.contains(&(general(&spot.path).as_str(), name)) {
-                self.notes.note(&at, format!("`{name}` is not supported by this version"));
-            } else {
-                let known = || known.keys().map(String::as_str);
-                let says = format!("unknown key `{name}`{}", hint(name, known()));
-                self.notes.refuse(&at, says, listed(known()));
-            }
+            let known = || known.keys().map(String::as_str);
+            let says = format!("unknown key `{name}`{}", hint(name, known()));
+            self.notes.refuse(&at, says, listed(known()));
         }
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         for name in required.filter_map(Value::as_str) {
@@ -244,20 +237,6 @@ fn found(value: &DeValue<'_>) -> &'static str {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
-}
-
-/// The path without its numbers: `stages` for `stages[3]`.
-fn general(path: &str) -> String {
-    let mut depth = 0_u32;
-    let outside = |letter: &char| {
-        match letter {
-            '[' => depth += 1,
-            ']' => depth = depth.saturating_sub(1),
-            _ => return depth == 0,
-        }
-        false
-    };
-    path.chars().filter(outside).collect()
 }
 
 fn prune(value: &mut DeValue<'_>, refused: &[Range<usize>]) {

@@ -171,6 +171,9 @@ impl Run {
             add(&stage.digest());
             add(&plan.settings);
             add(&format!("{} {}", plan.rounds, plan.prompts));
+            if let Some(when) = &plan.when {
+                add(&format!("when {when}"));
+            }
         }
         hasher.finalize().to_hex().to_string()
     }

@@ -152,8 +152,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// The columns of every row and those that the stages declare beyond them, each once; `without` names columns that
-    /// stand in the names of folders instead.
+    /// The columns of every row and those that the stages declare beyond them, each once, but for those that are between
+    /// stages only; `without` names columns that stand in the names of folders instead.
     pub fn new(declared: &[Column], without: &[String]) -> Self {
         let (left_out, columns) =
             all_columns(declared).into_iter().partition(|column| without.contains(&column.name));
@@ -170,6 +170,9 @@ impl Table {
     }
 }
 
+/// What the names of columns begin with that one stage writes for another and that are in no row.
+const BETWEEN_STAGES: char = '_';
+
 fn all_columns(declared: &[Column]) -> Vec<TableColumn> {
     let known = KNOWN.iter().map(|known| TableColumn {
         name: known.name.to_owned(),
@@ -179,7 +182,7 @@ fn all_columns(declared: &[Column]) -> Vec<TableColumn> {
         source: known.source,
     });
     let mut columns: Vec<TableColumn> = known.collect();
-    for column in declared {
+    for column in declared.iter().filter(|column| !column.name.starts_with(BETWEEN_STAGES)) {
         if !columns.iter().any(|it| it.name == column.name) {
             columns.push(TableColumn {
                 name: column.name.clone(),

@@ -97,6 +97,10 @@ impl Passage {
     /// What this document becomes at its stage: itself with prompts, its drafts, or nothing.
     fn step(&mut self, mut branch: Branch, worker: &mut Worker) -> Vec<Branch> {
         let place = branch.place;
+        if branch.rounds == 0 && !worker.stages()[place].is_for(&branch.document) {
+            self.fate.step(Place::Stage(place), Outcome::Passed(1));
+            return vec![Branch::at(branch.document, place + 1)];
+        }
         let turn = Turn {
             document: &branch.document,
             capture: &self.capture,

@@ -22,7 +22,8 @@ pub(in crate::config) const CALL_TIMEOUT_SECONDS: u32 = 300;
 pub(in crate::config) const PATIENCE_SECONDS: u32 = 600;
 /// What is counted in billionths of a thousandth of a dollar has to fit into a number of the journal.
 const MAX_DOLLARS: f64 = 1e6;
-const CONDITION: &str = "a condition (CEL) on the fields of a document, such as `language == 'de'`";
+pub(super) const CONDITION: &str =
+    "a condition (CEL) on the fields of a document, such as `language == 'de'`";
 /// The fields of a request that say what is asked; the rest is the user's, under `extra`.
 const OWN_FIELDS: [&str; 14] = [
     "best_of",

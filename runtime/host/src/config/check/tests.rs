@@ -296,24 +296,25 @@ p.toml:18:10: sink.format: unknown value `csv`
 }
 
 #[test]
-fn what_later_versions_do_is_named_as_such() {
+fn conditions_are_read_and_what_later_versions_do_is_named_as_such() {
     refuses(
         r#"name = "p"
 [source]
 archives = ["a.warc.gz"]
 [[stages]]
 plugin = "extract"
-when = "quality > 1"
+when = "quality >"
 [[stages]]
 plugin = "oci://registry.example/stage@sha256:00"
 [sink]
 path = "out"
 "#,
         r#"
-p.toml:6:1: stages[0].when: `when` is not supported by this version
+p.toml:6:8: stages[0].when: the condition ends too early, at byte 9
   |
-6 | when = "quality > 1"
-  | ^^^^
+6 | when = "quality >"
+  |        ^^^^^^^^^^^
+  = accepted: a condition (CEL) on the fields of a document, such as `language == 'de'`
 
 p.toml:8:10: stages[1].plugin: remote plugins are not supported by this version
   |
