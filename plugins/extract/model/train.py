@@ -9,6 +9,9 @@ that half, so that they can be scored as unseen ones. Needs numpy and lightgbm.
 
 A block's label is the share of its words that stand in a run of four words of the gold text. Where a page has snippets
 instead, the blocks with them are labelled and the others are not used. Every page weighs the same, whatever its length.
+
+Trained on one half of the hosts and scored on the other, over three ways to halve them (mean and its standard error, s4):
+aeb 0.956 ± 0.002, readability 0.953 ± 0.002, wcxb-dev 0.789 ± 0.002, of trafilatura-eval's snippets 0.948 ± 0.001 found.
 """
 import hashlib
 import json
