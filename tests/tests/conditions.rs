@@ -1,6 +1,6 @@
-//! Stages that are for some documents only.
+//! Stages that are for some documents only, and rows of which only so many are wanted.
 
-use crate::harness::{Place, archive};
+use crate::harness::{Place, archive, same_bytes};
 
 const GERMAN: &str = "Der Fluss war seit dem Morgen gestiegen, und am Mittag standen die Felder in der Ebene unter \
                       Wasser. Wer mehr wissen will, schreibt an leser@zeitung.example oder kommt selbst vorbei.";
@@ -45,4 +45,39 @@ fn a_condition_on_what_nobody_writes_is_refused_before_the_run() {
     check("pii_emails > 0", "`pii_emails`");
     check("language ==", "stages[2].when");
     check("language > 2", "`>` does not take text and integer");
+}
+
+#[test]
+fn of_a_kind_of_rows_no_more_is_written_than_its_share() {
+    let place = Place::new(
+        "name = \"mixed\"\n[source]\narchives = [\"crawl.warc.gz\"]\nrecords = [\"conversion\"]\n\
+         [[stages]]\nplugin = \"extract\"\nsettings = { min_chars = 0 }\n[[stages]]\nplugin = \"language\"\n\
+         [sink]\npath = \"out\"\n[sink.mix]\nby = \"language\"\nshares = { de = 0.25 }\n",
+    );
+    let texts: Vec<&str> = (0..60).map(|page| if page % 2 == 0 { GERMAN } else { ENGLISH }).collect();
+    std::fs::write(place.path("crawl.warc.gz"), archive(&texts)).unwrap();
+    let ran = place.run(&[]).exits(0);
+    let tokens = |language: &str| -> u64 {
+        let rows = ran.rows();
+        let of = rows.iter().filter(|row| row["language"] == language);
+        of.map(|row| row["token_count"].as_u64().unwrap()).sum()
+    };
+    let share = tokens("de") as f64 / (tokens("de") + tokens("en")) as f64;
+    assert!((share - 0.25).abs() < 0.03, "{share}");
+    let flow = ran.flow("mix");
+    let (passed, dropped) =
+        (flow["passed"].as_u64().unwrap(), flow["dropped"]["over_share"].as_u64().unwrap());
+    assert_eq!((flow["taken"].as_u64(), passed + dropped), (Some(60), 60), "{flow}");
+    assert_eq!((ran.rows().len() as u64, ran.rejects().len() as u64), (passed, dropped));
+    let again = place.run(&["--out", "again"]).exits(0);
+    same_bytes(&ran, &again);
+    let pipeline = std::fs::read_to_string(place.path("pipeline.toml")).unwrap();
+    std::fs::write(place.path("pipeline.toml"), pipeline.replace("by = \"language\"", "by = \"mood\""))
+        .unwrap();
+    let refused = place.run(&["--out", "refused"]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("no stage writes a text under `mood`"),
+        "{}",
+        refused.stderr
+    );
 }

@@ -287,6 +287,8 @@ pub struct SinkTable {
     /// and no more in the files.
     #[serde(default)]
     pub partition_by: Vec<String>,
+    /// How much of the rows may be of a kind, such as synthetic text of a style.
+    pub mix: Option<MixTable>,
     /// MiB of an archive after which its part is closed and another one begun; 2048 by default. A run that is started
     /// again reads a long archive from its last part on.
     pub part_mb: Option<NonZeroU32>,
@@ -296,6 +298,17 @@ pub struct SinkTable {
     /// For stores that cannot write a file only if it is not there: nobody else writes to this sink.
     #[serde(default)]
     pub single_writer: bool,
+}
+
+/// Shares of the tokens of each part, beyond which rows are rejected as `over_share`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MixTable {
+    /// The column that says of which kind a row is; `style` by default.
+    pub by: Option<String>,
+    /// The largest share of each kind, from 0 to 1: `{ wikipedia = 0.3, diverse_qa = 0.2 }`. Rows of other kinds are all
+    /// written.
+    pub shares: BTreeMap<String, f64>,
 }
 
 fn default_rejects() -> bool {
@@ -487,10 +500,18 @@ pub struct SinkPlan {
     pub format: Format,
     pub rejects: bool,
     pub partition_by: Vec<String>,
+    pub mix: Option<MixPlan>,
     /// Of an archive.
     pub part_bytes: u64,
     pub storage: BTreeMap<String, String>,
     pub single_writer: bool,
+}
+
+/// How much of the rows may be of a kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MixPlan {
+    pub by: String,
+    pub shares: BTreeMap<String, f64>,
 }
 
 #[derive(Debug, Clone)]

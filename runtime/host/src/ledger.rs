@@ -54,6 +54,11 @@ impl Fate {
         self.rows += rows;
     }
 
+    /// One of its rows was not written after all.
+    pub fn withheld(&mut self) {
+        self.rows = self.rows.saturating_sub(1);
+    }
+
     /// The stages that it met, by their numbers, and whether each failed on it.
     pub fn stages(&self) -> impl Iterator<Item = (usize, bool)> {
         self.steps.iter().filter_map(|(place, outcome)| match place {

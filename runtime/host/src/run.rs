@@ -96,6 +96,8 @@ pub enum Fatal {
     Columns(sinks::BadColumn),
     #[error("sink.partition_by")]
     Partitions(#[source] sinks::BadPartition),
+    #[error("sink.mix")]
+    Mix(#[source] sinks::mix::BadMix),
     #[error(transparent)]
     Model(llm::Fatal),
     #[error(transparent)]
@@ -192,6 +194,11 @@ impl Run {
                 }
                 if let Err(error) = sinks::check_partitions(&plan.sink.partition_by, &columns) {
                     wrong.push(Fatal::Partitions(error));
+                }
+                if let Some(Err(error)) =
+                    plan.sink.mix.as_ref().map(|mix| sinks::mix::check(&mix.by, &columns))
+                {
+                    wrong.push(Fatal::Mix(error));
                 }
                 Some(stages)
             }
@@ -347,7 +354,8 @@ impl Run {
         let readers = if self.options.limit.is_some() { 1 } else { self.plan.source.at_once };
         thread::scope(|scope| {
             let writer = scope.spawn(|| {
-                let written = writer::write(&to_write, sink, &self.stages, &self.watch);
+                let written =
+                    writer::write(&to_write, sink, &self.stages, self.plan.sink.mix.as_ref(), &self.watch);
                 // Without a writer nothing is worth doing; dropping its queue tells the others.
                 drop(to_write);
                 if written.is_err() {

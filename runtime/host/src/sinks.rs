@@ -8,6 +8,7 @@ pub mod card;
 pub mod commit;
 pub mod hive;
 pub mod jsonl;
+pub mod mix;
 pub mod part;
 pub mod read;
 

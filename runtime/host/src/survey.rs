@@ -7,6 +7,7 @@
 //! model was paid for them have no rows and are not seen here.
 
 pub mod chart;
+pub mod diversity;
 pub mod page;
 mod rate;
 
@@ -15,11 +16,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use chart::{Chart, Line, Point};
+use diversity::{Diversity, Figures};
 pub use rate::{Interval, Rate};
 
 /// The columns that are looked at whatever the meter.
-const COLUMNS: [&str; 9] =
-    ["id", "url", "dump", "language", "host_class", "cleanup_scope", "prompt_ids", "usage", "token_count"];
+const COLUMNS: [&str; 14] = [
+    "id",
+    "url",
+    "dump",
+    "language",
+    "host_class",
+    "cleanup_scope",
+    "prompt_ids",
+    "usage",
+    "token_count",
+    "text",
+    "kind",
+    "style",
+    PAID,
+    KEPT,
+];
+/// What the stage `rephrase` says of a style's replies: tokens of all, and of those that are in the row.
+const PAID: &str = "rephrase_tokens_paid";
+const KEPT: &str = "rephrase_tokens_kept";
+/// Of rows that no model wrote.
+const SYNTHETIC: &str = "synthetic";
 
 /// The columns of a meter, which the stage `synthetic` names by its `prefix`.
 #[derive(Debug)]
@@ -48,6 +69,17 @@ pub struct Survey {
     languages: BTreeMap<String, BTreeMap<String, Rate>>,
     hosts: BTreeMap<String, BTreeMap<String, Rate>>,
     cost: Cost,
+    diversity: Diversity,
+    /// Tokens paid and kept, by style.
+    spent: BTreeMap<String, (u64, u64)>,
+}
+
+/// What is known of a style.
+#[derive(Debug)]
+pub struct Style {
+    pub figures: Figures,
+    /// Tokens paid, prompts included, for each token of a reply that was kept; of rows that say.
+    pub paid: Option<f64>,
 }
 
 /// The page whose rows are being read.
@@ -84,6 +116,8 @@ impl Survey {
             languages: BTreeMap::new(),
             hosts: BTreeMap::new(),
             cost: Cost::default(),
+            diversity: Diversity::default(),
+            spent: BTreeMap::new(),
         }
     }
 
@@ -119,6 +153,16 @@ impl Survey {
             add(self.languages.entry(text("language").unwrap_or("und").to_owned()).or_default());
             add(self.hosts.entry(text("host_class").unwrap_or("unknown").to_owned()).or_default());
         }
+        if let (Some(SYNTHETIC), Some(style), Some(rewrite)) = (text("kind"), text("style"), text("text")) {
+            let own = self.pages.to_string();
+            let id = text("id").unwrap_or(&own);
+            self.diversity.add(name.unwrap_or(&own), id, style, rewrite);
+            if let (Some(paid), Some(kept)) = (count(PAID), count(KEPT)) {
+                let (all_paid, all_kept) = self.spent.entry(style.to_owned()).or_default();
+                *all_paid = all_paid.saturating_add(paid);
+                *all_kept = all_kept.saturating_add(kept);
+            }
+        }
         if let Some(scope) = text("cleanup_scope") {
             self.cost.add(is_new.then_some(scope), row);
         }
@@ -136,6 +180,16 @@ impl Survey {
     /// Pages by what cleaned them: the program of their site, one of their own, none.
     pub fn scopes(&self) -> &BTreeMap<String, u64> {
         &self.cost.scopes
+    }
+
+    /// The styles in which models have written.
+    pub fn styles(&self) -> BTreeMap<&str, Style> {
+        let paid = |style: &str| {
+            let (paid, kept) = self.spent.get(style)?;
+            (0 < *kept).then(|| *paid as f64 / *kept as f64)
+        };
+        let figures = self.diversity.figures().into_iter();
+        figures.map(|(style, figures)| (style, Style { figures, paid: paid(style) })).collect()
     }
 
     /// The rates of all pages by dump; of those that some language or class of hosts has, by its name.

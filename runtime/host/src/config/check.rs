@@ -15,8 +15,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::complaints::{Complaints, Notes, Spot, hint, listed};
 use super::{
-    Component, FileTable, Format, Isolation, Plan, RunPlan, RunTable, SinkPlan, SinkTable, SourcePlan,
-    SourceTable, StagePlan, StageTable, shape,
+    Component, FileTable, Format, Isolation, MixPlan, MixTable, Plan, RunPlan, RunTable, SinkPlan, SinkTable,
+    SourcePlan, SourceTable, StagePlan, StageTable, shape,
 };
 
 mod endpoint;
@@ -32,6 +32,8 @@ pub(super) use model::{CALL_TIMEOUT_SECONDS, PATIENCE_SECONDS};
 const PAGES_IN_FLIGHT: usize = 512;
 /// The journal's name in the sink's folder.
 const JOURNAL: &str = "journal.sqlite";
+/// The column of rewriters.
+const MIX_BY: &str = "style";
 /// Archives of Common Crawl have about half of it, and stay in one part.
 const PART_MB: u32 = 2048;
 /// Pages take milliseconds; ten seconds of computing are a plugin that hangs, on a slow machine too.
@@ -442,15 +444,34 @@ impl Check<'_, '_> {
             self.notes.note(&spot.key("partition_by"), "folders by column are for `jsonl.zst` and `parquet`");
         }
         self.storage(&table.storage, &spot.key("storage"));
+        let mix = table.mix.map(|mix| self.mix(mix, &spot.key("mix")));
         Some(SinkPlan {
             path: table.path,
             format: table.format,
             rejects: table.rejects,
             partition_by: table.partition_by,
+            mix,
             part_bytes: u64::from(table.part_mb.map_or(PART_MB, NonZeroU32::get)) << 20,
             storage: table.storage,
             single_writer: table.single_writer,
         })
+    }
+
+    fn mix(&mut self, table: MixTable, spot: &Spot<'_>) -> MixPlan {
+        if table.shares.is_empty() {
+            self.notes.refuse(
+                &spot.key("shares"),
+                "names no kind",
+                "kinds and shares: `{ wikipedia = 0.3 }`",
+            );
+        }
+        for (kind, share) in &table.shares {
+            if !(0.0..=1.0).contains(share) {
+                let says = format!("{share} is no share of the rows");
+                self.notes.refuse(&spot.key("shares").key(kind), says, "a number from 0 to 1");
+            }
+        }
+        MixPlan { by: table.by.unwrap_or_else(|| MIX_BY.to_owned()), shares: table.shares }
     }
 
     fn run(&mut self, spot: &Spot<'_>) -> RunTable {

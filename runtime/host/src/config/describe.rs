@@ -7,7 +7,7 @@ use std::path::Path;
 use toml::Value;
 
 use super::{
-    Backend, BudgetTable, EndpointPlan, FileTable, Format, Isolation, ModelPlan, Plan, StagePlan,
+    Backend, BudgetTable, EndpointPlan, FileTable, Format, Isolation, MixPlan, ModelPlan, Plan, StagePlan,
     TokenizerPlan,
 };
 
@@ -55,6 +55,12 @@ impl Plan {
         line(to, "format", quoted(format))?;
         line(to, "rejects", self.sink.rejects)?;
         line(to, "partition_by", list(&self.sink.partition_by))?;
+        if let Some(MixPlan { by, shares }) = &self.sink.mix {
+            line(to, "mix.by", quoted(by))?;
+            for (kind, share) in shares {
+                line(to, &format!("mix.shares.{}", quoted(kind)), format_args!("{share:?}"))?;
+            }
+        }
         line(to, "part_mb", self.sink.part_bytes >> 20)?;
         line(to, "single_writer", self.sink.single_writer)?;
         storage(to, &self.sink.storage)?;

@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use super::reader::Task;
+use super::writer::places;
 use super::{Fatal, Run};
-use crate::config::{self, Backend, Plan};
+use crate::config::{self, Backend, MixPlan, Plan};
 use crate::ledger::Ledger;
 use crate::report::{Facts, ModelUse, PartLine, Report, Spent};
 use crate::sinks::card::{self, Dataset};
@@ -61,8 +62,8 @@ impl Run {
         let there = self.runtime.block_on(commit::look(&sink.store))?;
         let todo = self.todo(&there.parts)?;
         let open = todo.tasks.len();
-        let stages = self.stages.stages().iter().map(|stage| stage.name());
-        let done = Done { parts: todo.kept, ledger: Ledger::new(stages), took: Vec::new() };
+        let ledger = Ledger::new(places(&self.stages, self.plan.sink.mix.as_ref()));
+        let done = Done { parts: todo.kept, ledger, took: Vec::new() };
         let report = self.report(&done, open == 0, (Duration::ZERO, Duration::ZERO));
         self.publish(&sink, &done, &report)?;
         Ok((report, open))
@@ -164,6 +165,9 @@ impl Run {
         let sink = &self.plan.sink;
         add(&format!("{IDENTITY_VERSION} {} {:?} {}", sink.rejects, sink.format, sink.part_bytes));
         sink.partition_by.iter().for_each(|column| add(column));
+        if let Some(MixPlan { by, shares }) = &sink.mix {
+            add(&format!("mix {by} {shares:?}"));
+        }
         add_inputs(&self.plan, &mut add);
         for stage in self.stages.stages() {
             let plan = stage.plan();
@@ -233,7 +237,7 @@ impl Run {
 
     pub(super) fn report(&self, done: &Done, finished: bool, times: (Duration, Duration)) -> Report {
         let (took, waited) = times;
-        let mut sum = Ledger::new(self.stages.stages().iter().map(|stage| stage.name()));
+        let mut sum = Ledger::new(places(&self.stages, self.plan.sink.mix.as_ref()));
         let mut parts = Vec::new();
         for (archive, finished, kept) in &done.parts {
             sum.add(&finished.ledger);

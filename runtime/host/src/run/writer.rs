@@ -9,8 +9,10 @@ use crossbeam_channel::Receiver;
 use super::Watch;
 use super::house::Ticket;
 use crate::board::BoardError;
-use crate::ledger::{Fate, Ledger};
+use crate::config::MixPlan;
+use crate::ledger::{Fate, Ledger, Outcome, Place};
 use crate::sinks::commit::{Finished, Mark};
+use crate::sinks::mix::{Mix, OVER_SHARE};
 use crate::sinks::part::{Of, Part, Sink};
 use crate::sinks::{self, Origin, Reject};
 use crate::stages::{Passed, Rejected, Stage, Stages};
@@ -85,11 +87,20 @@ pub(super) enum WriteError {
     Imbalance(#[from] crate::ledger::Imbalance),
 }
 
-struct Open {
+/// The name of the place in the books where rows are held against their shares.
+const MIX: &str = "mix";
+
+/// The places that rows pass after they have become pages.
+pub(super) fn places<'a>(stages: &'a Stages, mix: Option<&MixPlan>) -> impl Iterator<Item = &'a str> {
+    stages.stages().iter().map(Stage::name).chain(mix.map(|_| MIX))
+}
+
+struct Open<'a> {
     archive: usize,
     /// None once it cannot become whole.
     part: Option<Part>,
     ledger: Ledger,
+    mix: Option<Mix<'a>>,
     /// Batches that came before their turn.
     early: BTreeMap<u64, Option<Batch>>,
     next: u64,
@@ -102,10 +113,11 @@ pub(super) fn write(
     orders: &Receiver<Order>,
     sink: &Arc<Sink>,
     stages: &Stages,
+    mix: Option<&MixPlan>,
     watch: &Watch,
 ) -> Result<Written, WriteError> {
-    let empty = || Ledger::new(stages.stages().iter().map(Stage::name));
-    let mut open: BTreeMap<usize, Open> = BTreeMap::new();
+    let empty = || Ledger::new(places(stages, mix));
+    let mut open: BTreeMap<usize, Open<'_>> = BTreeMap::new();
     let took = vec![Duration::ZERO; stages.stages().len()];
     let mut written = Written { finished: Vec::new(), ledger: empty(), waiting: 0, took };
     for order in orders {
@@ -116,6 +128,7 @@ pub(super) fn write(
                     archive,
                     part: Some(written),
                     ledger: empty(),
+                    mix: mix.map(|MixPlan { by, shares }| Mix::new(by, shares)),
                     early: BTreeMap::new(),
                     next: 0,
                     end: None,
@@ -165,7 +178,7 @@ pub(super) fn write(
     Ok(written)
 }
 
-fn settle(open: &mut Open, batch: Batch, written: &mut Written) -> Result<(), sinks::Fatal> {
+fn settle(open: &mut Open<'_>, batch: Batch, written: &mut Written) -> Result<(), sinks::Fatal> {
     for stray in batch.strays {
         if let (Some(failed), Some(part)) = (&stray.failed, &mut open.part) {
             part.reject(&Reject {
@@ -182,10 +195,27 @@ fn settle(open: &mut Open, batch: Batch, written: &mut Written) -> Result<(), si
         open.ledger.settle(&stray.fate);
         written.ledger.settle(&stray.fate);
     }
-    let Some((origin, passed)) = batch.page else { return Ok(()) };
+    let Some((origin, mut passed)) = batch.page else { return Ok(()) };
+    let place = open.ledger.stages.len().saturating_sub(1);
+    let mut rows = Vec::with_capacity(passed.rows.len());
+    for document in std::mem::take(&mut passed.rows) {
+        let tokens = tokens::count(&document.text);
+        let taken = open.mix.as_mut().map(|mix| mix.takes(&document, tokens));
+        if taken == Some(false) {
+            passed.fate.withheld();
+            passed.fate.step(Place::Stage(place), Outcome::Dropped(OVER_SHARE.to_owned()));
+            let (stage, reason) = (MIX.to_owned(), OVER_SHARE.to_owned());
+            passed.rejected.push(Rejected { document, stage, reason, says: None });
+            continue;
+        }
+        if taken == Some(true) {
+            passed.fate.step(Place::Stage(place), Outcome::Passed(1));
+        }
+        rows.push((document, tokens));
+    }
     if let Some(part) = &mut open.part {
-        for document in &passed.rows {
-            part.row(document, &origin, tokens::count(&document.text))?;
+        for (document, tokens) in &rows {
+            part.row(document, &origin, *tokens)?;
         }
         for rejected in &passed.rejected {
             part.reject(&reject(rejected, &origin))?;

@@ -4,18 +4,27 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::chart::ChartError;
-use super::{Rate, Survey, in_time};
+use super::{Rate, Style, Survey, in_time};
 
 /// Languages and classes of hosts that have rows of their own; the others are in the sums.
 const MAX_GROUPS: usize = 10;
 
-/// What a table says of a dump.
+struct Table {
+    title: String,
+    head: [&'static str; 6],
+    rows: Vec<Row>,
+}
+
 struct Row {
     name: String,
     cells: [String; 6],
 }
 
-const HEAD: [&str; 6] = ["pages", "words", "hits", "per million", "95 % interval", "of the baseline"];
+/// What is said of a dump.
+const RATES: [&str; 6] = ["pages", "words", "hits", "per million", "95 % interval", "of the baseline"];
+/// What is said of a style.
+const STYLES: [&str; 6] =
+    ["rows", "begin alike", "distinct-1 2 3", "compression", "pairs alike", "paid per kept"];
 
 /// The tables as text. `baseline` is the last dump of the time before.
 pub fn text(survey: &Survey, baseline: &str) -> String {
@@ -24,11 +33,11 @@ pub fn text(survey: &Survey, baseline: &str) -> String {
         write!(text, ", {} of them measured for synthetic text", survey.measured()).ok();
     }
     text.push('\n');
-    for (title, rows) in tables(survey, baseline) {
+    for Table { title, head, rows } in tables(survey, baseline) {
         let width =
             rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(title.chars().count());
         write!(text, "\n{title:width$}").ok();
-        HEAD.iter().for_each(|head| {
+        head.iter().for_each(|head| {
             write!(text, "  {head:>16}").ok();
         });
         text.push('\n');
@@ -68,9 +77,9 @@ pub fn html(survey: &Survey, baseline: &str) -> Result<String, ChartError> {
     for chart in survey.charts() {
         writeln!(page, "<figure>{}</figure>", chart.svg()?).ok();
     }
-    for (title, rows) in tables(survey, baseline) {
+    for Table { title, head, rows } in tables(survey, baseline) {
         write!(page, "<table><tr><th>{}</th>", escaped(&title)).ok();
-        HEAD.iter().for_each(|head| {
+        head.iter().for_each(|head| {
             write!(page, "<th>{head}</th>").ok();
         });
         page.push_str("</tr>\n");
@@ -90,15 +99,16 @@ pub fn html(survey: &Survey, baseline: &str) -> Result<String, ChartError> {
     Ok(page)
 }
 
-fn tables(survey: &Survey, baseline: &str) -> Vec<(String, Vec<Row>)> {
+fn tables(survey: &Survey, baseline: &str) -> Vec<Table> {
     let rates = survey.rates();
     let base = survey.baseline(baseline).map(|rate| rate.interval().rate).filter(|rate| 0.0 < *rate);
     let mut tables = Vec::new();
+    let rates_of = |title: &str, rows| Table { title: title.to_owned(), head: RATES, rows };
     let rows = |rates: &BTreeMap<String, Rate>| -> Vec<Row> {
         in_time(rates).into_iter().map(|(dump, rate)| row(dump.clone(), rate, base)).collect()
     };
     if !rates.all.is_empty() {
-        tables.push(("crawl".to_owned(), rows(rates.all)));
+        tables.push(rates_of("crawl", rows(rates.all)));
     }
     for (title, groups) in [("language", rates.languages), ("host class", rates.hosts)] {
         if groups.len() < 2 {
@@ -114,9 +124,28 @@ fn tables(survey: &Survey, baseline: &str) -> Vec<(String, Vec<Row>)> {
             .collect();
         sums.sort_by_key(|(_, rate)| std::cmp::Reverse(rate.words()));
         let rows = sums.into_iter().take(MAX_GROUPS).map(|(name, rate)| row(name, &rate, base));
-        tables.push((title.to_owned(), rows.collect()));
+        tables.push(rates_of(title, rows.collect()));
+    }
+    let styles: Vec<Row> = survey.styles().into_iter().map(|(name, style)| style_row(name, &style)).collect();
+    if !styles.is_empty() {
+        tables.push(Table { title: "style".to_owned(), head: STYLES, rows: styles });
     }
     tables
+}
+
+fn style_row(name: &str, style: &Style) -> Row {
+    let Style { figures, paid } = style;
+    Row {
+        name: name.to_owned(),
+        cells: [
+            figures.rows.to_string(),
+            format!("{:.0} in 1000", figures.openings),
+            figures.distinct.map(|share| format!("{share:.2}")).join(" "),
+            format!("{:.2} ×", figures.compression),
+            format!("{:.1} %", 100.0 * figures.alike),
+            paid.map_or_else(|| "–".to_owned(), |paid| format!("{paid:.1}")),
+        ],
+    }
 }
 
 fn row(name: String, rate: &Rate, base: Option<f64>) -> Row {
@@ -165,5 +194,13 @@ mod tests {
         let page = html(&survey, "2022").unwrap();
         assert!(page.contains("<svg") && page.contains("&lt;de&gt;") && !page.contains("<de>"), "{page}");
         assert!(!text(&Survey::new("synthetic"), "2022").contains("crawl"));
+        let row = |n: u32| {
+            json!({"id": format!("{n}#2.0"), "kind": "synthetic", "style": "wrap_easy", "text": format!("The same words {n}"),
+                   "rephrase_tokens_paid": 300, "rephrase_tokens_kept": 100})
+        };
+        (0..10).for_each(|n| survey.add(row(n).as_object().unwrap()));
+        let told = text(&survey, "2022");
+        let line = told.lines().find(|line| line.starts_with("wrap_easy")).unwrap();
+        assert!(line.ends_with("3.0") && line.contains("100 in 1000"), "{told}");
     }
 }
