@@ -1,11 +1,33 @@
 //! A reply as the text that was asked for: what models put around it, and how they decorate it, taken away.
 //! Judges nothing; whether the text is any good is the gate's question.
 
-/// The reply without what models put around an answer: thoughts, greetings, the header that was asked for, quotes.
-pub(crate) fn answer(reply: &str, header: &str) -> String {
+/// The reply without what models put around an answer: thoughts, greetings, the header that was asked for or another one,
+/// quotes. `markdown`: its marks are a part of the answer.
+pub(crate) fn answer(reply: &str, header: &str, markdown: bool) -> String {
     let text = after_header(after_thinking(reply), header);
-    let text = without_farewell(without_opening(text));
-    plain(unquoted(text.trim()))
+    let text = unquoted(without_chatter(text));
+    if markdown { text.to_owned() } else { plain(text) }
+}
+
+/// The text without sentences that speak to whoever asked, before and behind it, and without a label above it.
+pub(crate) fn without_chatter(text: &str) -> &str {
+    let text = without_label(without_opening(text));
+    without_farewell(text).trim()
+}
+
+/// What follows the last line that is the header, for styles in which the model thinks first. None where there is no such
+/// line.
+pub(crate) fn behind_header<'a>(reply: &'a str, header: &str) -> Option<&'a str> {
+    let mut found = None;
+    let mut at = 0;
+    for line in reply.split_inclusive('\n') {
+        if let Some(same_line) = on_header(line.trim_end(), header) {
+            // What stands on the header's line already belongs to the answer.
+            found = Some(at + line.trim_end().len() - same_line.len());
+        }
+        at += line.len();
+    }
+    reply.get(found?..)
 }
 
 /// A server that sends more than was asked for is not read to the end: the most tokens of any style are far fewer.
@@ -27,30 +49,78 @@ fn after_header<'a>(text: &'a str, header: &str) -> &'a str {
     let mut rest = text;
     for _ in 0..HEADER_LINES {
         let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        let bare = line.trim_start_matches(['*', '#', '_', ' ', '"']);
-        let begins = bare.get(..header.len()).is_some_and(|start| start.eq_ignore_ascii_case(header));
-        let colon = bare.get(header.len()..).unwrap_or_default().trim_start_matches(['*', '_', ' ']);
-        if begins && !header.is_empty() && (colon.starts_with(':') || colon.is_empty()) {
-            let same_line = colon.trim_start_matches([':', '*', '_', ' ']);
-            let below = same_line.is_empty();
-            return if below {
-                after.trim_start()
-            } else {
-                rest.get(line.len() - same_line.len()..).unwrap_or(after)
-            };
+        match on_header(line, header) {
+            Some("") => return after.trim_start(),
+            Some(same_line) => return rest.get(line.len() - same_line.len()..).unwrap_or(after),
+            None => rest = after,
         }
-        rest = after;
     }
     text
 }
 
-const GREETINGS: [&str; 6] = ["sure", "certainly", "of course", "okay", "ok,", "absolutely"];
+/// What stands on the line behind the header; none where the line is no header.
+fn on_header<'a>(line: &'a str, header: &str) -> Option<&'a str> {
+    let bare = line.trim_start_matches(['*', '#', '_', ' ', '"', '>']);
+    let (start, behind) = bare.split_at_checked(header.len())?;
+    if header.is_empty() || !start.eq_ignore_ascii_case(header) {
+        return None;
+    }
+    let colon = behind.trim_start_matches(['*', '_', ' ']);
+    (colon.starts_with([':', '：']) || colon.is_empty())
+        .then(|| colon.trim_start_matches([':', '：', '*', '_', ' ']))
+}
 
-const INTRODUCTIONS: [&str; 6] =
-    ["here is", "here's", "here are", "below is", "the following is", "this is a"];
+/// Words that labels of an answer are made of: `The rewritten text:`, `**Paraphrased version**`.
+const LABEL_WORDS: [&str; 24] = [
+    "the", "a", "my", "your", "of", "in", "for", "text", "passage", "paragraph", "final", "new", "full", "complete",
+    "english", "style", "easy", "simple", "shorter", "clear", "academic", "encyclopedic", "conversation", "dialogue",
+];
+
+/// One of these makes a label of them. A page's own `Summary:` or `Text:` is none.
+const LABEL_CORES: [&str; 20] = [
+    "paraphrase", "paraphrased", "paraphrasing", "rewrite", "rewritten", "rewording", "reworded", "rephrased",
+    "rephrasing", "restatement", "restated", "condensed", "simplified", "improved", "revised", "version", "output",
+    "answer", "response", "result",
+];
+
+/// The text without a first line, or the beginning of one, that only says what follows.
+fn without_label(text: &str) -> &str {
+    const LONGEST: usize = 60;
+    let text = text.trim_start();
+    let (line, after) = text.split_once('\n').unwrap_or((text, ""));
+    let (label, same_line) = line.split_once(':').unwrap_or((line, ""));
+    let decorated = label.starts_with(['*', '#']);
+    if LONGEST < label.len() || (label.len() == line.len() && (!decorated || after.trim().is_empty())) {
+        return text;
+    }
+    let mut core = false;
+    let lower = label.to_lowercase();
+    let only = lower.split(|symbol: char| !symbol.is_alphanumeric()).filter(|word| !word.is_empty()).all(|word| {
+        core |= LABEL_CORES.contains(&word);
+        LABEL_CORES.contains(&word) || LABEL_WORDS.contains(&word)
+    });
+    if !(only && core) {
+        return text;
+    }
+    let same_line = same_line.trim_start_matches(['*', '_']).trim_start();
+    if same_line.is_empty() { after.trim_start() } else { text.get(line.len() - same_line.len()..).unwrap_or(text) }
+}
+
+const GREETINGS: [&str; 11] = [
+    "sure", "certainly", "of course", "okay", "ok,", "absolutely", "gladly", "no problem", "natürlich", "bien sûr",
+    "claro",
+];
+
+const INTRODUCTIONS: [&str; 13] = [
+    "here is", "here's", "here are", "below is", "below are", "the following is", "the following are", "this is a",
+    "i have", "i've", "hier ist", "voici", "aquí",
+];
 
 /// What an introduction speaks of. A page's own "Here are the opening times:" is none.
-const TASK: [&str; 8] = ["version", "text", "rewr", "paraphras", "concise", "summar", "shorter", "result"];
+const TASK: [&str; 21] = [
+    "version", "text", "rewr", "paraphras", "concise", "summar", "shorter", "result", "list", "passage", "question",
+    "pairs", "tutorial", "table", "faq", "condensed", "conversation", "dialogue", "reworded", "rephras", "umgeschrieb",
+];
 
 /// The text without a sentence that speaks to whoever asked: a greeting, or an introduction that ends in a colon.
 fn without_opening(text: &str) -> &str {
@@ -78,21 +148,45 @@ fn without_opening(text: &str) -> &str {
     }
 }
 
-const FAREWELLS: [&str; 6] = [
+const FAREWELLS: [&str; 16] = [
     "let me know if",
     "i hope this",
+    "i hope that helps",
     "feel free to",
     "please let me know",
     "is there anything else",
+    "would you like me to",
+    "do you want me to",
     "note: i ",
+    "note: this ",
+    "note: the above",
+    "note that i ",
+    "this paraphrase ",
+    "this rewritten ",
+    "this version ",
+    "(word count",
 ];
 
-/// The text without a last line that speaks to whoever asked.
+/// The text without last lines that speak to whoever asked.
 fn without_farewell(text: &str) -> &str {
-    let text = text.trim_end();
-    let Some((before, last)) = text.rsplit_once('\n') else { return text };
-    let lower = last.trim().to_lowercase();
-    if FAREWELLS.iter().any(|farewell| lower.starts_with(farewell)) { before.trim_end() } else { text }
+    const MOST: usize = 2;
+    let mut text = text.trim_end();
+    for _ in 0..MOST {
+        let Some((before, last)) = text.rsplit_once('\n') else { break };
+        let lower = last.trim_start_matches(['*', '_', '(', '-', ' ']).to_lowercase();
+        let told = FAREWELLS.iter().any(|farewell| lower.starts_with(farewell.trim_start_matches('(')));
+        if !told && !is_rule(last) {
+            break;
+        }
+        text = before.trim_end();
+    }
+    text
+}
+
+/// `---` between the answer and what is said of it.
+fn is_rule(line: &str) -> bool {
+    let line = line.trim();
+    3 <= line.len() && line.chars().all(|symbol| symbol == '-')
 }
 
 /// The text without one pair of quotes around all of it.
@@ -230,125 +324,28 @@ pub(crate) fn whole_sentences(text: &str) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(reply: &str, text: &str) {
-        assert_eq!(answer(reply, "Paraphrase"), text);
-    }
-
-    #[test]
-    fn the_header_is_found_in_many_forms_or_not_at_all() {
-        check("Paraphrase:\nThe text.", "The text.");
-        check("paraphrase: The text.\nMore.", "The text.\nMore.");
-        check("**Paraphrase:**\n\nThe text.", "The text.");
-        check("## Paraphrase\nThe text.", "The text.");
-        check("Sure! Here it is.\n\nParaphrase:\nThe text.", "The text.");
-        check("Paraphrase: The text.", "The text.");
-        check("The text.", "The text.");
-        check("Paraphrases are hard to write.", "Paraphrases are hard to write.");
-        check("One.\nTwo.\nThree.\nParaphrase:\nFour.", "One.\nTwo.\nThree.\nParaphrase:\nFour.");
-        check("Paraphrase:", "");
-        check("", "");
-    }
-
-    #[test]
-    fn chatter_around_the_answer_goes() {
-        check("Sure, here is a shorter version:\n\nThe text.", "The text.");
-        check("Here's the rewritten text: The text.", "The text.");
-        check("Certainly!\nThe text.", "The text.");
-        check(
-            "**Here is the text:**\nThe text.",
-            "**Here is the text:**\nThe text.".split_once('\n').unwrap().1,
-        );
-        check("The text.\nLet me know if you need more.", "The text.");
-        check(
-            "Here is where the story begins.\nIt ends there.",
-            "Here is where the story begins.\nIt ends there.",
-        );
-        check("Here are the opening times: nine to five.", "Here are the opening times: nine to five.");
-        check("Sure.", "Sure.");
-        check("<think>\nHm: so.\n</think>\nThe text.", "The text.");
-        check("<think> without end", "");
-        check("\"The text.\"", "The text.");
-        check("“The text.”", "The text.");
-        check("\"No,\" he said. \"Never.\"", "\"No,\" he said. \"Never.\"");
-    }
-
-    #[test]
-    fn marks_go_and_code_stays() {
-        for (marked, text) in [
-            ("A **bold** word", "A bold word"),
-            ("**Bold**: a *word*, an _other_.", "Bold: a word, an other."),
-            ("***both*** of them", "both of them"),
-            ("# Title\n## Part #2", "Title\nPart #2"),
-            ("#hashtag", "#hashtag"),
-            ("[words](https://a.example/x_y_z)", "words"),
-            ("[1] and [2] (see x)", "[1] and [2] (see x)"),
-            ("f(x)[i](y z)", "f(x)[i](y z)"),
-            ("the snake_case_name and _private", "the snake_case_name and _private"),
-            ("a*b*c = 2 * 3 * 4", "a*b*c = 2 * 3 * 4"),
-            ("f(*args, **kwargs)", "f(*args, **kwargs)"),
-            ("call __init__ first", "call __init__ first"),
-            ("use `**kwargs` and `_x_` **now**", "use `**kwargs` and `_x_` now"),
-            ("an odd ` tick *here*", "an odd ` tick here"),
-            ("```\n**x** = _y_\n```\n**z**", "```\n**x** = _y_\n```\nz"),
-            ("* an item\n* another", "* an item\n* another"),
-            ("5 ** 2 ** 1", "5 ** 2 ** 1"),
-        ] {
-            assert_eq!(plain(marked), text);
+/// The last sentences of a text, as many as fit and end it whole; none where not even one does.
+pub(crate) fn last_sentences(text: &str, fits: impl Fn(&str) -> bool) -> Option<&str> {
+    const MOST: usize = 8;
+    let text = whole_sentences(text);
+    let mut start = text.len();
+    let mut found = None;
+    for _ in 0..MOST {
+        let before = text.get(..start)?.trim_end();
+        if before.is_empty() {
+            break;
         }
-    }
-
-    #[test]
-    fn a_text_that_was_cut_off_ends_with_its_last_whole_sentence() {
-        for (cut, whole) in [
-            ("One. Two! Thr", "One. Two!"),
-            ("He said \"no.\" And th", "He said \"no.\""),
-            ("Version 1.5 is", ""),
-            ("One.", "One."),
-            ("一。二", "一。"),
-            ("", ""),
-        ] {
-            assert_eq!(whole_sentences(cut), whole);
+        // The sentence's own full stop is not the end of the one before it.
+        let last = before.char_indices().next_back().map_or(0, |(at, _)| at);
+        start = whole_sentences(text.get(..last)?).len();
+        let sentences = text.get(start..)?.trim();
+        if !fits(sentences) {
+            break;
         }
+        found = Some(sentences);
     }
-
-    #[test]
-    fn hostile_replies_do_not_panic_or_grow() {
-        const PIECES: [&str; 20] = [
-            "*",
-            "**",
-            "_",
-            "__",
-            "`",
-            "```",
-            "\n",
-            "[",
-            "](",
-            ")",
-            "#",
-            "Paraphrase",
-            ":",
-            "Sure",
-            "é",
-            "。",
-            "\"",
-            " ",
-            "<think>",
-            "</think>",
-        ];
-        for case in 0..20_000_u64 {
-            let mut state = case;
-            let mut next = || {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                usize::try_from(state >> 33).unwrap()
-            };
-            let reply: String = (0..next() % 30).map(|_| PIECES[next() % PIECES.len()]).collect();
-            assert!(answer(&reply, "Paraphrase").len() <= reply.len(), "{reply:?}");
-            assert!(whole_sentences(&reply).len() <= reply.len());
-        }
-    }
+    found
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! They say nothing about meaning. A rewrite that passes may still be wrong; one that fails is not worth a reader.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::numbers::{self, Numbers};
 
@@ -40,70 +41,119 @@ impl Reject {
     }
 }
 
-/// A segment, read once for all that is compared with it.
-#[derive(Debug)]
-pub(crate) struct Source {
-    characters: usize,
-    words: Vec<String>,
-    lower: String,
-    numbers: Numbers,
-    /// Runs of words of the prompt that the segment does not have itself.
-    prompt: BTreeSet<Vec<String>>,
-    fence: String,
+/// What a style lets pass.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// The shares of the source's characters that a rewrite may have.
+    pub length: (f64, f64),
+    /// Whether it may hold numbers that the source does not have.
+    pub new_numbers: bool,
 }
+
+/// Runs of words of a prompt, as hashes: what no rewrite may hold. The same for all segments of a page.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Secrets(BTreeSet<u64>);
 
 /// A run of so many words of the prompt is no coincidence.
 const LEAK_WORDS: usize = 6;
 
-impl Source {
-    /// `prompt`: what was asked besides the segment. `fence`: the line that stood around it.
-    pub(crate) fn new(segment: &str, prompt: &[&str], fence: &str) -> Self {
+impl Secrets {
+    /// `parts`: what is asked besides the segment.
+    pub(crate) fn new(parts: &[&str]) -> Self {
+        Self(parts.iter().flat_map(|part| runs(&words(part)).collect::<Vec<_>>()).collect())
+    }
+}
+
+/// A number for each run of words.
+fn runs(words: &[String]) -> impl Iterator<Item = u64> + '_ {
+    words.windows(LEAK_WORDS).map(|run| {
+        let mut hasher = DefaultHasher::new();
+        run.hash(&mut hasher);
+        hasher.finish()
+    })
+}
+
+/// A segment, read once for all that is compared with it.
+#[derive(Debug)]
+pub(crate) struct Source<'a> {
+    characters: usize,
+    words: Vec<String>,
+    lower: String,
+    numbers: Numbers,
+    secrets: &'a Secrets,
+    /// Runs of words of the segment: what it says itself is no secret.
+    own: BTreeSet<u64>,
+    fence: String,
+}
+
+impl<'a> Source<'a> {
+    /// `fence`: the line that stood around it.
+    pub(crate) fn new(segment: &str, secrets: &'a Secrets, fence: &str) -> Self {
         let words = words(segment);
-        let own: BTreeSet<&[String]> = words.windows(LEAK_WORDS).collect();
-        let prompt = prompt.iter().flat_map(|part| {
-            let words = self::words(part);
-            words.windows(LEAK_WORDS).map(<[String]>::to_vec).collect::<Vec<_>>()
-        });
-        let prompt = prompt.filter(|run| !own.contains(run.as_slice())).collect();
+        let own = if secrets.0.is_empty() { BTreeSet::new() } else { runs(&words).collect() };
         Self {
             characters: segment.trim().chars().count(),
             lower: segment.to_lowercase(),
             numbers: numbers::of(segment),
-            prompt,
+            secrets,
+            own,
             fence: fence.to_owned(),
             words,
         }
     }
 
-    /// Whether `rewrite` may stand for the source. `length`: the shares of the source's characters that it may have.
-    pub(crate) fn check(&self, rewrite: &str, length: (f64, f64)) -> Result<(), Reject> {
+    /// Whether `rewrite` may stand for the source.
+    pub(crate) fn check(&self, rewrite: &str, rules: Rules) -> Result<(), Reject> {
         let words = words(rewrite);
         if words.is_empty() {
             return Err(Reject::Empty);
         }
         self.check_talk(rewrite, &words)?;
-        if is_repetitive(&words, &self.words) {
-            return Err(Reject::Repetitive);
+        self.check_shape(rewrite, &words, rules)?;
+        self.check_numbers(rewrite, rules)
+    }
+
+    /// Whether one of several points or passages may stand; their sum is checked by [`Self::check_sum`].
+    pub(crate) fn check_part(&self, text: &str, rules: Rules) -> Result<(), Reject> {
+        let words = words(text);
+        if words.is_empty() {
+            return Err(Reject::Empty);
         }
-        let share = share(rewrite.trim().chars().count(), self.characters);
-        if length.1 < share {
-            return Err(Reject::TooLong);
-        }
-        if share < length.0 {
-            return Err(Reject::TooShort);
-        }
-        if words == self.words {
-            return Err(Reject::Copied);
-        }
-        if !self.numbers.hold(rewrite) {
-            return Err(Reject::NewNumber);
-        }
-        Ok(())
+        self.check_talk(text, &words)?;
+        self.check_numbers(text, rules)
+    }
+
+    /// Whether points or passages that may stand may also stand together.
+    pub(crate) fn check_sum(&self, text: &str, rules: Rules) -> Result<(), Reject> {
+        self.check_shape(text, &words(text), rules)
     }
 
     /// Whether a question may be asked. What it says need not be so: one choice of several is wrong on purpose.
     pub(crate) fn check_question(&self, question: &str) -> Result<(), Reject> {
         self.check_talk(question, &words(question))
+    }
+
+    /// How many times as long as the source a text is.
+    pub(crate) fn share(&self, text: &str) -> f64 {
+        share(text.trim().chars().count(), self.characters)
+    }
+
+    fn check_shape(&self, rewrite: &str, words: &[String], rules: Rules) -> Result<(), Reject> {
+        if is_repetitive(words, &self.words) {
+            return Err(Reject::Repetitive);
+        }
+        let share = self.share(rewrite);
+        if rules.length.1 < share {
+            return Err(Reject::TooLong);
+        }
+        if share < rules.length.0 {
+            return Err(Reject::TooShort);
+        }
+        if words == self.words { Err(Reject::Copied) } else { Ok(()) }
+    }
+
+    fn check_numbers(&self, rewrite: &str, rules: Rules) -> Result<(), Reject> {
+        if rules.new_numbers || self.numbers.hold(rewrite) { Ok(()) } else { Err(Reject::NewNumber) }
     }
 
     fn check_talk(&self, text: &str, words: &[String]) -> Result<(), Reject> {
@@ -123,12 +173,12 @@ impl Source {
 
     fn is_leak(&self, rewrite: &str, words: &[String]) -> bool {
         !self.fence.is_empty() && rewrite.contains(&self.fence)
-            || words.windows(LEAK_WORDS).any(|run| self.prompt.contains(run))
+            || runs(words).any(|run| self.secrets.0.contains(&run) && !self.own.contains(&run))
     }
 }
 
 /// In lower case. A source that says the same may be rewritten with it.
-const REFUSALS: [&str; 22] = [
+const REFUSALS: [&str; 33] = [
     "as an ai",
     "as a language model",
     "i am an ai",
@@ -151,6 +201,17 @@ const REFUSALS: [&str; 22] = [
     "rewritten version",
     "rewritten text",
     "more concise version",
+    "i cannot fulfill",
+    "i can't fulfill",
+    "i cannot rewrite",
+    "i can't rewrite",
+    "i cannot comply",
+    "i can't comply",
+    "please provide the text",
+    "no text was provided",
+    "against my guidelines",
+    "the original text",
+    "between the markers",
 ];
 
 /// The share that `part` is of `whole`.
@@ -198,10 +259,20 @@ mod tests {
     const PROMPT: &str = "Rewrite the text between the two equal marker lines and keep all of its facts.";
     const FENCE: &str = "=== 0123456789abcdef ===";
 
+    fn rules(least: f64, most: f64) -> Rules {
+        Rules { length: (least, most), new_numbers: false }
+    }
+
+    fn alone(text: &str) -> Source<'_> {
+        static NONE: Secrets = Secrets(BTreeSet::new());
+        Source::new(text, &NONE, "")
+    }
+
     #[track_caller]
     fn check(rewrite: &str, expected: Result<(), Reject>) {
-        let source = Source::new(SOURCE, &[PROMPT], FENCE);
-        assert_eq!(source.check(rewrite, (0.3, 1.5)), expected, "{rewrite}");
+        let secrets = Secrets::new(&[PROMPT]);
+        let source = Source::new(SOURCE, &secrets, FENCE);
+        assert_eq!(source.check(rewrite, rules(0.3, 1.5)), expected, "{rewrite}");
     }
 
     #[test]
@@ -244,8 +315,22 @@ mod tests {
             "=== 0123456789abcdef ===\nThe bridge over the river was opened in 1932.",
             Err(Reject::PromptLeak),
         );
-        let about = Source::new("He said: as an AI it cannot help, and I cannot help either.", &[], "");
-        assert_eq!(about.check("It cannot help as an AI, he said; nor can I.", (0.3, 1.5)), Ok(()));
+        let about = alone("He said: as an AI it cannot help, and I cannot help either.");
+        assert_eq!(about.check("It cannot help as an AI, he said; nor can I.", rules(0.3, 1.5)), Ok(()));
+        let secrets = Secrets::new(&[PROMPT]);
+        let own = Source::new(PROMPT, &secrets, "");
+        assert_eq!(own.check(&format!("So: {PROMPT}"), rules(0.3, 1.5)), Ok(()), "what the page says is no secret");
+    }
+
+    #[test]
+    fn a_style_may_let_numbers_in_and_parts_are_checked_without_their_length() {
+        let source = alone(SOURCE);
+        let made_up = "In 1999 there were 7 bridges, and one of them was this one with its lanes.";
+        assert_eq!(source.check(made_up, Rules { length: (0.0, 9.0), new_numbers: true }), Ok(()));
+        assert_eq!(source.check_part("Eight lanes.", rules(0.3, 1.5)), Ok(()));
+        assert_eq!(source.check_part("Nine lanes, 9.", rules(0.3, 1.5)), Err(Reject::NewNumber));
+        assert_eq!(source.check_part("...", rules(0.3, 1.5)), Err(Reject::Empty));
+        assert_eq!(source.check_sum("Eight lanes.", rules(0.3, 1.5)), Err(Reject::TooShort));
     }
 
     #[test]
@@ -270,10 +355,10 @@ mod tests {
     #[test]
     fn the_same_over_and_over_fails() {
         check(&"the bridge was opened in 1932 ".repeat(6), Err(Reject::Repetitive));
-        let source = Source::new("一二三四五六七八九十", &[], "");
-        assert_eq!(source.check(&"一二三四五".repeat(10), (0.0, 99.0)), Err(Reject::Repetitive));
+        let source = alone("一二三四五六七八九十");
+        assert_eq!(source.check(&"一二三四五".repeat(10), rules(0.0, 99.0)), Err(Reject::Repetitive));
         let song = "la la la la la la la la la la la la la la la la la la";
-        let source = Source::new(song, &[], "");
-        assert_eq!(source.check(&format!("{song} la"), (0.0, 99.0)), Ok(()));
+        let source = alone(song);
+        assert_eq!(source.check(&format!("{song} la"), rules(0.0, 99.0)), Ok(()));
     }
 }

@@ -7,10 +7,9 @@ use palimpsest_plugin::seed;
 pub(crate) struct Pair {
     pub question: String,
     pub answer: String,
+    /// `easy`, `medium` or `hard`, where the style asks for it.
+    pub difficulty: Option<String>,
 }
-
-/// So many pairs are asked for; what comes after is repetition.
-const MAX_PAIRS: usize = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tag {
@@ -19,15 +18,36 @@ enum Tag {
 }
 
 /// Reads the pairs of a reply. What stands before the first question is chatter; a question without an answer is none.
-/// `cut_off`: the reply ended in the middle, and so did its last answer.
-pub(crate) fn pairs(reply: &str, cut_off: bool) -> Vec<Pair> {
+/// `cut_off`: the reply ended in the middle, and so did its last answer. `most`: what comes after so many is repetition.
+pub(crate) fn pairs(reply: &str, cut_off: bool, most: usize) -> Vec<Pair> {
+    let mut pairs = tagged_pairs(reply);
+    if pairs.is_empty() {
+        pairs = bare_pairs(reply);
+    }
+    if cut_off {
+        pairs.pop();
+    }
+    pairs.retain(|pair| !pair.question.is_empty() && !pair.answer.is_empty());
+    pairs.truncate(most);
+    pairs
+}
+
+fn opened(question: &str) -> Pair {
+    Pair { question: question.to_owned(), answer: String::new(), difficulty: None }
+}
+
+fn tagged_pairs(reply: &str) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
     let mut open = Tag::Question;
     for line in reply.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (tag, text) = tagged(line).map_or((None, line), |(tag, text)| (Some(tag), text));
         open = tag.unwrap_or(open);
         if tag == Some(Tag::Question) {
-            pairs.push(Pair { question: text.to_owned(), answer: String::new() });
+            let (question, answer) = both(text);
+            pairs.push(Pair { answer: answer.to_owned(), ..opened(question) });
+            if !answer.is_empty() {
+                open = Tag::Answer;
+            }
         } else if let Some(pair) = pairs.last_mut() {
             match open {
                 Tag::Question => add(&mut pair.question, text),
@@ -35,11 +55,30 @@ pub(crate) fn pairs(reply: &str, cut_off: bool) -> Vec<Pair> {
             }
         }
     }
-    if cut_off {
-        pairs.pop();
+    pairs
+}
+
+/// `a? Answer: b.` on the line of the question: the question, and the answer or nothing.
+fn both(text: &str) -> (&str, &str) {
+    let cut = ["Answer:", "**Answer:**", "A:"].into_iter().find_map(|tag| {
+        let (question, answer) = text.split_once(&format!("? {tag}"))?;
+        Some((text.get(..question.len() + 1)?, answer.trim()))
+    });
+    cut.unwrap_or((text, ""))
+}
+
+/// Pairs of a reply that has no tags: a question is a line that ends in a question mark, an answer what follows it.
+fn bare_pairs(reply: &str) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    for line in reply.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let bare = undecorated(line);
+        let question = bare.trim_end_matches(['*', '_', ' ']);
+        if question.ends_with(['?', '？', '؟']) {
+            pairs.push(opened(question));
+        } else if let Some(pair) = pairs.last_mut() {
+            add(&mut pair.answer, line.trim_start_matches(['-', '•']).trim_start());
+        }
     }
-    pairs.retain(|pair| !pair.question.is_empty() && !pair.answer.is_empty());
-    pairs.truncate(MAX_PAIRS);
     pairs
 }
 
@@ -51,36 +90,66 @@ fn add(part: &mut String, line: &str) {
     part.push_str(line);
 }
 
-/// `Question:`, `**Q1.**`, `2) Answer -`, in any letter case: what a line is, and what follows the tag.
-fn tagged(line: &str) -> Option<(Tag, &str)> {
-    const DECORATION: [char; 6] = ['*', '#', '_', '-', '•', ' '];
+const DECORATION: [char; 7] = ['*', '#', '_', '-', '•', ' ', '>'];
+
+/// The line without list marks, numbers and emphasis at its beginning.
+fn undecorated(line: &str) -> &str {
     let numbered = line.trim_start_matches(DECORATION);
     let counted = numbered.trim_start_matches(|symbol: char| symbol.is_ascii_digit());
-    let bare = if counted.len() < numbered.len() {
+    if counted.len() < numbered.len() {
         counted.trim_start_matches(['.', ')', ':']).trim_start_matches(DECORATION)
     } else {
         numbered
-    };
-    [("question", Tag::Question), ("answer", Tag::Answer), ("q", Tag::Question), ("a", Tag::Answer)]
-        .into_iter()
-        .find_map(|(word, tag)| {
-            let (start, after) = bare.split_at_checked(word.len())?;
-            if !start.eq_ignore_ascii_case(word) {
-                return None;
-            }
-            let after =
-                after.trim_start_matches(|symbol: char| symbol.is_ascii_digit() || " *_#".contains(symbol));
-            let text = after.strip_prefix([':', '.', ')'])?;
-            // "A. Paris" is a choice of a question, not the answer to it.
-            if word.len() == 1 && !after.starts_with(':') {
-                return None;
-            }
-            Some((tag, text.trim_start_matches(['*', '_']).trim()))
-        })
+    }
+}
+
+/// The words of the tags in lower case. Models that write in a page's language translate them.
+const TAGS: [(&str, Tag); 22] = [
+    ("question", Tag::Question),
+    ("answer", Tag::Answer),
+    ("q", Tag::Question),
+    ("a", Tag::Answer),
+    ("frage", Tag::Question),
+    ("antwort", Tag::Answer),
+    ("pregunta", Tag::Question),
+    ("respuesta", Tag::Answer),
+    ("réponse", Tag::Answer),
+    ("domanda", Tag::Question),
+    ("risposta", Tag::Answer),
+    ("pergunta", Tag::Question),
+    ("resposta", Tag::Answer),
+    ("vraag", Tag::Question),
+    ("antwoord", Tag::Answer),
+    ("pytanie", Tag::Question),
+    ("odpowiedź", Tag::Answer),
+    ("вопрос", Tag::Question),
+    ("ответ", Tag::Answer),
+    ("问题", Tag::Question),
+    ("答案", Tag::Answer),
+    ("回答", Tag::Answer),
+];
+
+/// `Question:`, `**Q1.**`, `2) Answer -`, in any letter case: what a line is, and what follows the tag.
+fn tagged(line: &str) -> Option<(Tag, &str)> {
+    let bare = undecorated(line);
+    TAGS.into_iter().find_map(|(word, tag)| {
+        let (start, after) = bare.split_at_checked(word.len())?;
+        if !start.eq_ignore_ascii_case(word) && start.to_lowercase() != word {
+            return None;
+        }
+        let after =
+            after.trim_start_matches(|symbol: char| symbol.is_ascii_digit() || " *_#".contains(symbol));
+        let text = after.strip_prefix([':', '.', ')', '：'])?;
+        // "A. Paris" is a choice of a question, not the answer to it.
+        if word.len() == 1 && !after.starts_with(':') {
+            return None;
+        }
+        Some((tag, text.trim_start_matches(['*', '_']).trim()))
+    })
 }
 
 /// Which pairs are kept: as in Nemotron-CC from one to a number that grows with the text, ten for 150 tokens, but
-/// chosen by the document and the segment, so that the same reply always gives the same text.
+/// chosen by the document and the segment's place in it, so that the same reply always gives the same text.
 pub(crate) fn chosen(mut pairs: Vec<Pair>, tokens: u32, document: &str, segment: usize) -> Vec<Pair> {
     let most = u64::from(10 * tokens.min(10_000) / 150).max(1);
     let draw = |purpose: &str, below: u64| seed(&[document, &segment.to_string(), purpose]) % below.max(1);
@@ -95,16 +164,11 @@ pub(crate) fn chosen(mut pairs: Vec<Pair>, tokens: u32, document: &str, segment:
     pairs
 }
 
-/// The segment with its pairs below.
-pub(crate) fn appended(segment: &str, pairs: &[Pair]) -> String {
-    let mut text = segment.trim().to_owned();
-    for Pair { question, answer } in pairs {
-        text.push_str("\n\nQuestion: ");
-        text.push_str(question);
-        text.push_str("\nAnswer: ");
-        text.push_str(answer);
+impl Pair {
+    /// The pair as it stands in a document.
+    pub(crate) fn shown(&self) -> String {
+        format!("Question: {}\nAnswer: {}", self.question, self.answer)
     }
-    text
 }
 
 #[cfg(test)]
@@ -113,7 +177,7 @@ mod tests {
 
     #[track_caller]
     fn check(reply: &str, expected: &str) {
-        let shown: Vec<_> = pairs(reply, false)
+        let shown: Vec<_> = pairs(reply, false, 8)
             .into_iter()
             .map(|pair| format!("{} = {}", pair.question, pair.answer))
             .collect();
@@ -133,6 +197,16 @@ mod tests {
         check("Q: a?\nA: b.\nQ2: c?\nA2: d.", "a? = b. | c? = d.");
         check("question: a?\nANSWER: b.", "a? = b.");
         check("### Question 3\nno colon", "");
+        check("Question: a? Answer: b.\nQuestion: c?\nAnswer: d.", "a? = b. | c? = d.");
+        check("Frage: a?\nAntwort: b.\n\nQuestion : c?\nRéponse : d.", "a? = b. | c? = d.");
+        check("Вопрос: a?\nОтвет: b.\n问题：c？\n答案：d。", "a? = b. | c？ = d。");
+    }
+
+    #[test]
+    fn questions_without_tags_end_in_question_marks() {
+        check("# FAQ\n\n**1. What is a?**\n\nIt is b.\nAnd c.\n\n**2. Why?**\nSo.", "What is a? = It is b./And c. | Why? = So.");
+        check("### What is a?\n- b\n- c", "What is a? = b/c");
+        check("Who knows?", "");
     }
 
     #[test]
@@ -143,12 +217,12 @@ mod tests {
         check("Answer: b.\nQuestion: a?", "");
         check("No pairs at all.", "");
         check("", "");
-        assert_eq!(pairs("Question: a?\nAnswer: b.\nQuestion: c?\nAnswer: d", true).len(), 1);
-        assert_eq!(pairs(&"Question: a?\nAnswer: b.\n".repeat(50), false).len(), MAX_PAIRS);
+        assert_eq!(pairs("Question: a?\nAnswer: b.\nQuestion: c?\nAnswer: d", true, 8).len(), 1);
+        assert_eq!(pairs(&"Question: a?\nAnswer: b.\n".repeat(50), false, 8).len(), 8);
     }
 
     fn numbered(count: usize) -> Vec<Pair> {
-        (0..count).map(|number| Pair { question: number.to_string(), answer: "x".to_owned() }).collect()
+        (0..count).map(|number| Pair { answer: "x".to_owned(), ..opened(&number.to_string()) }).collect()
     }
 
     #[test]
@@ -174,8 +248,8 @@ mod tests {
     }
 
     #[test]
-    fn pairs_stand_below_the_segment() {
-        let pair = Pair { question: "a?".to_owned(), answer: "b.".to_owned() };
-        assert_eq!(appended("Text.\n", &[pair]), "Text.\n\nQuestion: a?\nAnswer: b.");
+    fn a_pair_is_shown_with_its_tags() {
+        let pair = Pair { answer: "b.".to_owned(), ..opened("a?") };
+        assert_eq!(pair.shown(), "Question: a?\nAnswer: b.");
     }
 }

@@ -155,6 +155,21 @@ fn middle(text: &str) -> Option<usize> {
         .or_else(|| (first < text.len()).then_some(first))
 }
 
+/// The span in two, as near to its middle as a line ends, or a sentence, or a word; none for what cannot be divided.
+pub(crate) fn halves(text: &str, span: &Range<usize>) -> Option<[Range<usize>; 2]> {
+    let whole = part(text, span);
+    let half = whole.len() / 2;
+    // A half that is hardly one would be asked about for nothing.
+    let central = |end: usize| (whole.len() / 4..=whole.len() - whole.len() / 4).contains(&end);
+    let nearest =
+        |ends: Vec<usize>| ends.into_iter().filter(|&end| central(end)).min_by_key(|end| end.abs_diff(half));
+    let line_ends = whole.match_indices('\n').map(|(end, _)| end).collect();
+    let sentence_ends = || sentences(text, span).into_iter().map(|sentence| sentence.end - span.start).collect();
+    let end = nearest(line_ends).or_else(|| nearest(sentence_ends())).or_else(|| middle(whole))?;
+    let end = span.start + end;
+    Some([trimmed(text, span.start..end)?, trimmed(text, end..span.end)?])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +230,22 @@ mod tests {
         }
         let spans = segments("一二。三四。五六", Cut::Joined, 4, characters);
         assert_eq!(spans.len(), 3, "the separator counts too: {spans:?}");
+    }
+
+    #[test]
+    fn a_segment_is_halved_near_its_middle() {
+        for (text, cuts) in [
+            ("a b\nc d", Some(["a b", "c d"])),
+            ("a\nb c d. e f g h", Some(["a\nb c d.", "e f g h"])),
+            ("a b c d", Some(["a b", "c d"])),
+            ("一二三四", Some(["一二", "三四"])),
+            ("a", None),
+            ("", None),
+        ] {
+            let spans = halves(text, &(0..text.len()));
+            assert_eq!(spans.as_ref().map(|spans| [part(text, &spans[0]), part(text, &spans[1])]), cuts);
+            whole(text, spans.as_ref().map_or(&[0..text.len()][usize::from(text.is_empty())..], |spans| spans));
+        }
     }
 
     #[test]
