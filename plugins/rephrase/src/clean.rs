@@ -72,15 +72,54 @@ fn on_header<'a>(line: &'a str, header: &str) -> Option<&'a str> {
 
 /// Words that labels of an answer are made of: `The rewritten text:`, `**Paraphrased version**`.
 const LABEL_WORDS: [&str; 24] = [
-    "the", "a", "my", "your", "of", "in", "for", "text", "passage", "paragraph", "final", "new", "full", "complete",
-    "english", "style", "easy", "simple", "shorter", "clear", "academic", "encyclopedic", "conversation", "dialogue",
+    "the",
+    "a",
+    "my",
+    "your",
+    "of",
+    "in",
+    "for",
+    "text",
+    "passage",
+    "paragraph",
+    "final",
+    "new",
+    "full",
+    "complete",
+    "english",
+    "style",
+    "easy",
+    "simple",
+    "shorter",
+    "clear",
+    "academic",
+    "encyclopedic",
+    "conversation",
+    "dialogue",
 ];
 
 /// One of these makes a label of them. A page's own `Summary:` or `Text:` is none.
 const LABEL_CORES: [&str; 20] = [
-    "paraphrase", "paraphrased", "paraphrasing", "rewrite", "rewritten", "rewording", "reworded", "rephrased",
-    "rephrasing", "restatement", "restated", "condensed", "simplified", "improved", "revised", "version", "output",
-    "answer", "response", "result",
+    "paraphrase",
+    "paraphrased",
+    "paraphrasing",
+    "rewrite",
+    "rewritten",
+    "rewording",
+    "reworded",
+    "rephrased",
+    "rephrasing",
+    "restatement",
+    "restated",
+    "condensed",
+    "simplified",
+    "improved",
+    "revised",
+    "version",
+    "output",
+    "answer",
+    "response",
+    "result",
 ];
 
 /// The text without a first line, or the beginning of one, that only says what follows.
@@ -95,31 +134,75 @@ fn without_label(text: &str) -> &str {
     }
     let mut core = false;
     let lower = label.to_lowercase();
-    let only = lower.split(|symbol: char| !symbol.is_alphanumeric()).filter(|word| !word.is_empty()).all(|word| {
-        core |= LABEL_CORES.contains(&word);
-        LABEL_CORES.contains(&word) || LABEL_WORDS.contains(&word)
-    });
+    let only =
+        lower.split(|symbol: char| !symbol.is_alphanumeric()).filter(|word| !word.is_empty()).all(|word| {
+            core |= LABEL_CORES.contains(&word);
+            LABEL_CORES.contains(&word) || LABEL_WORDS.contains(&word)
+        });
     if !(only && core) {
         return text;
     }
     let same_line = same_line.trim_start_matches(['*', '_']).trim_start();
-    if same_line.is_empty() { after.trim_start() } else { text.get(line.len() - same_line.len()..).unwrap_or(text) }
+    if same_line.is_empty() {
+        after.trim_start()
+    } else {
+        text.get(line.len() - same_line.len()..).unwrap_or(text)
+    }
 }
 
 const GREETINGS: [&str; 11] = [
-    "sure", "certainly", "of course", "okay", "ok,", "absolutely", "gladly", "no problem", "natürlich", "bien sûr",
+    "sure",
+    "certainly",
+    "of course",
+    "okay",
+    "ok,",
+    "absolutely",
+    "gladly",
+    "no problem",
+    "natürlich",
+    "bien sûr",
     "claro",
 ];
 
 const INTRODUCTIONS: [&str; 13] = [
-    "here is", "here's", "here are", "below is", "below are", "the following is", "the following are", "this is a",
-    "i have", "i've", "hier ist", "voici", "aquí",
+    "here is",
+    "here's",
+    "here are",
+    "below is",
+    "below are",
+    "the following is",
+    "the following are",
+    "this is a",
+    "i have",
+    "i've",
+    "hier ist",
+    "voici",
+    "aquí",
 ];
 
 /// What an introduction speaks of. A page's own "Here are the opening times:" is none.
 const TASK: [&str; 21] = [
-    "version", "text", "rewr", "paraphras", "concise", "summar", "shorter", "result", "list", "passage", "question",
-    "pairs", "tutorial", "table", "faq", "condensed", "conversation", "dialogue", "reworded", "rephras", "umgeschrieb",
+    "version",
+    "text",
+    "rewr",
+    "paraphras",
+    "concise",
+    "summar",
+    "shorter",
+    "result",
+    "list",
+    "passage",
+    "question",
+    "pairs",
+    "tutorial",
+    "table",
+    "faq",
+    "condensed",
+    "conversation",
+    "dialogue",
+    "reworded",
+    "rephras",
+    "umgeschrieb",
 ];
 
 /// The text without a sentence that speaks to whoever asked: a greeting, or an introduction that ends in a colon.

@@ -204,7 +204,10 @@ fn drafts(plan: &Plan<'_>, rows: Vec<Row>, rejected: &[String], paid: u64) -> Ve
             .with("segments_failed", once(failed))
             .with("segments_short", once(short))
             .with("rephrase_rejected", if first { rejected.to_vec() } else { Vec::new() })
-            .with("rephrase_tokens_paid", tokens(if first { row.paid + (paid - spent_on_rows.min(paid)) } else { row.paid }))
+            .with(
+                "rephrase_tokens_paid",
+                tokens(if first { row.paid + (paid - spent_on_rows.min(paid)) } else { row.paid }),
+            )
             .with("rephrase_tokens_kept", tokens(row.kept))
             .with("_sources", row.sources)
             .with("_rewrites", row.rewrites);

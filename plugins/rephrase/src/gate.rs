@@ -319,7 +319,11 @@ mod tests {
         assert_eq!(about.check("It cannot help as an AI, he said; nor can I.", rules(0.3, 1.5)), Ok(()));
         let secrets = Secrets::new(&[PROMPT]);
         let own = Source::new(PROMPT, &secrets, "");
-        assert_eq!(own.check(&format!("So: {PROMPT}"), rules(0.3, 1.5)), Ok(()), "what the page says is no secret");
+        assert_eq!(
+            own.check(&format!("So: {PROMPT}"), rules(0.3, 1.5)),
+            Ok(()),
+            "what the page says is no secret"
+        );
     }
 
     #[test]

@@ -73,7 +73,12 @@ impl Asked<'_> {
         }
     }
 
-    fn items(&self, source: &Source<'_>, items: Vec<String>, left_out: &mut Vec<String>) -> Result<Vec<Item>, Failed> {
+    fn items(
+        &self,
+        source: &Source<'_>,
+        items: Vec<String>,
+        left_out: &mut Vec<String>,
+    ) -> Result<Vec<Item>, Failed> {
         let rules = self.rules();
         let mut taken: Vec<String> = Vec::new();
         let mut first = None;
@@ -95,7 +100,12 @@ impl Asked<'_> {
         Ok(taken.into_iter().map(|text| Item { text, difficulty: None }).collect())
     }
 
-    fn pairs(&self, source: &Source<'_>, pairs: Vec<qa::Pair>, left_out: &mut Vec<String>) -> Result<Vec<Item>, Failed> {
+    fn pairs(
+        &self,
+        source: &Source<'_>,
+        pairs: Vec<qa::Pair>,
+        left_out: &mut Vec<String>,
+    ) -> Result<Vec<Item>, Failed> {
         let rules = self.rules();
         let mut taken: Vec<qa::Pair> = Vec::new();
         let mut first = None;

@@ -145,8 +145,7 @@ fn outcome(rewritten: Vec<Rewritten>, keep_original: bool) -> Outcome {
             barren.iter().map(|(style, why)| format!("{style}: {}", why.reason())).collect::<Vec<_>>();
         let original = Draft::new().with("style", "original").with("kind", "actual");
         // What was paid for nothing stands somewhere too, or the sum over the rows would not be what was paid.
-        let original =
-            original.with("rephrase_tokens_paid", tokens(unused)).with("rephrase_tokens_kept", 0);
+        let original = original.with("rephrase_tokens_paid", tokens(unused)).with("rephrase_tokens_kept", 0);
         drafts.insert(0, original.with("rephrase_rejected", without));
     }
     if drafts.is_empty() {

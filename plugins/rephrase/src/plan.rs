@@ -67,7 +67,11 @@ impl<'a> Plan<'a> {
             for span in segments(page.text(), style.limits.cut, max, count) {
                 let tokens = count(part(page.text(), &span));
                 let short = tokens < style.limits.min_segment;
-                planned.push(Segment::new(span, tokens, if short { Treatment::TooShort } else { Treatment::Ask }));
+                planned.push(Segment::new(
+                    span,
+                    tokens,
+                    if short { Treatment::TooShort } else { Treatment::Ask },
+                ));
             }
         }
         let mut plan = Self { style, asking, segments: planned, left_out: Vec::new(), secrets };
@@ -80,7 +84,9 @@ impl<'a> Plan<'a> {
 
     /// Leaves the first segment that can be asked about, and makes one of all that follow it.
     fn keep_seed(&mut self) {
-        let Some(seed) = self.segments.iter().position(|segment| segment.treatment == Treatment::Ask) else { return };
+        let Some(seed) = self.segments.iter().position(|segment| segment.treatment == Treatment::Ask) else {
+            return;
+        };
         let beyond = self.segments.split_off(seed + 1);
         if let (Some(first), Some(last)) = (beyond.first(), beyond.last()) {
             let tokens = beyond.iter().fold(0, |sum: u32, segment| sum.saturating_add(segment.tokens));
@@ -201,7 +207,8 @@ impl<'a> Plan<'a> {
         if !matches!(self.segments.get(number), Some(segment) if (1..RETRY).contains(&segment.round)) {
             return None;
         }
-        let before = self.segments.get(..number)?.iter().rev().find(|before| before.treatment == Treatment::Ask)?;
+        let before =
+            self.segments.get(..number)?.iter().rev().find(|before| before.treatment == Treatment::Ask)?;
         let Some(Ok(rewrite)) = &before.result else { return None };
         let text = rewrite.text(self.style);
         let fits = |text: &str| page.count_tokens(&settings.model, text) <= settings.context_tokens;

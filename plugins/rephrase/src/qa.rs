@@ -204,7 +204,10 @@ mod tests {
 
     #[test]
     fn questions_without_tags_end_in_question_marks() {
-        check("# FAQ\n\n**1. What is a?**\n\nIt is b.\nAnd c.\n\n**2. Why?**\nSo.", "What is a? = It is b./And c. | Why? = So.");
+        check(
+            "# FAQ\n\n**1. What is a?**\n\nIt is b.\nAnd c.\n\n**2. Why?**\nSo.",
+            "What is a? = It is b./And c. | Why? = So.",
+        );
         check("### What is a?\n- b\n- c", "What is a? = b/c");
         check("Who knows?", "");
     }

@@ -24,7 +24,11 @@ pub(crate) fn read(style: &Style, reply: &str, cut_off: bool) -> Result<Said, Fa
     match style.reading {
         Reading::Prose => {
             let reply = if style.thinks {
-                clean::behind_header(reply, &style.header).ok_or(if cut_off { Failed::CutOff } else { Failed::NoHeader })?
+                clean::behind_header(reply, &style.header).ok_or(if cut_off {
+                    Failed::CutOff
+                } else {
+                    Failed::NoHeader
+                })?
             } else {
                 reply
             };

@@ -164,7 +164,8 @@ pub(crate) fn halves(text: &str, span: &Range<usize>) -> Option<[Range<usize>; 2
     let nearest =
         |ends: Vec<usize>| ends.into_iter().filter(|&end| central(end)).min_by_key(|end| end.abs_diff(half));
     let line_ends = whole.match_indices('\n').map(|(end, _)| end).collect();
-    let sentence_ends = || sentences(text, span).into_iter().map(|sentence| sentence.end - span.start).collect();
+    let sentence_ends =
+        || sentences(text, span).into_iter().map(|sentence| sentence.end - span.start).collect();
     let end = nearest(line_ends).or_else(|| nearest(sentence_ends())).or_else(|| middle(whole))?;
     let end = span.start + end;
     Some([trimmed(text, span.start..end)?, trimmed(text, end..span.end)?])
@@ -244,7 +245,10 @@ mod tests {
         ] {
             let spans = halves(text, &(0..text.len()));
             assert_eq!(spans.as_ref().map(|spans| [part(text, &spans[0]), part(text, &spans[1])]), cuts);
-            whole(text, spans.as_ref().map_or(&[0..text.len()][usize::from(text.is_empty())..], |spans| spans));
+            whole(
+                text,
+                spans.as_ref().map_or(&[0..text.len()][usize::from(text.is_empty())..], |spans| spans),
+            );
         }
     }
 

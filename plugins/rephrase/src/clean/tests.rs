@@ -34,10 +34,7 @@ fn chatter_around_the_answer_goes() {
     check("Sure, here is a shorter version:\n\nThe text.", "The text.");
     check("Here's the rewritten text: The text.", "The text.");
     check("Certainly!\nThe text.", "The text.");
-    check(
-        "**Here is the text:**\nThe text.",
-        "**Here is the text:**\nThe text.".split_once('\n').unwrap().1,
-    );
+    check("**Here is the text:**\nThe text.", "**Here is the text:**\nThe text.".split_once('\n').unwrap().1);
     check("The text.\nLet me know if you need more.", "The text.");
     check("The text.\n\n---\n*Note: I kept all facts.*", "The text.");
     check("The text.\nNote: the shop is closed.", "The text.\nNote: the shop is closed.");

@@ -35,7 +35,10 @@ mod tests {
     fn a_conversation_has_two_who_speak() {
         for (text, expected) in [
             ("Ann: A?\nBob: B.", Some("Ann: A?\nBob: B.")),
-            ("They meet.\n\nTeacher: A?\nStudent 1: B.\nand more.\n", Some("Teacher: A?\nStudent 1: B.\nand more.")),
+            (
+                "They meet.\n\nTeacher: A?\nStudent 1: B.\nand more.\n",
+                Some("Teacher: A?\nStudent 1: B.\nand more."),
+            ),
             ("老师：你好。\n学生：你好。", Some("老师：你好。\n学生：你好。")),
             ("Ann: A.\nAnn: B.", None),
             ("No one speaks at 10:30 or at 11:45.", None),

@@ -130,7 +130,11 @@ fn complaint(style: &Style) -> Option<String> {
         "`max_items` must be at least 1"
     } else if style.thinks && style.header.is_empty() {
         "`thinks` needs a `header`"
-    } else if style.schema.as_ref().is_some_and(|schema| serde_json::from_str::<serde_json::Value>(schema).is_err()) {
+    } else if style
+        .schema
+        .as_ref()
+        .is_some_and(|schema| serde_json::from_str::<serde_json::Value>(schema).is_err())
+    {
         "`schema` is not JSON"
     } else if style.topic.as_ref().is_some_and(|topic| !topic.contains("{topic}")) {
         "`topic` does not say `{topic}`"
@@ -141,9 +145,7 @@ fn complaint(style: &Style) -> Option<String> {
 }
 
 fn unknown_slot(style: &Style) -> Option<String> {
-    let known = |slot: &str| {
-        slot == "language" || slot == "persona" || style.slots.contains_key(slot)
-    };
+    let known = |slot: &str| slot == "language" || slot == "persona" || style.slots.contains_key(slot);
     style
         .variants
         .iter()
@@ -177,7 +179,8 @@ mod tests {
         for style in resolve(&names, &Tables::new()).unwrap() {
             assert!(style.variants.len() <= 4, "{}", style.name);
             assert!(style.variants.len() >= 2 || style.name == "concise", "{}", style.name);
-            let mut openings: Vec<_> = style.variants.iter().map(|variant| variant.instruction.get(..12)).collect();
+            let mut openings: Vec<_> =
+                style.variants.iter().map(|variant| variant.instruction.get(..12)).collect();
             openings.sort_unstable();
             openings.dedup();
             assert_eq!(openings.len(), style.variants.len(), "{}: openings differ", style.name);
@@ -187,20 +190,31 @@ mod tests {
     /// The task table of Nemotron-CC's published pipelines.
     #[test]
     fn the_published_limits_are_kept() {
-        let names = ["wikipedia", "diverse_qa", "distill", "extract_knowledge", "knowledge_list"].map(str::to_owned);
+        let names =
+            ["wikipedia", "diverse_qa", "distill", "extract_knowledge", "knowledge_list"].map(str::to_owned);
         let limits: Vec<_> = resolve(&names, &Tables::new())
             .unwrap()
             .into_iter()
             .map(|Style { limits, temperature, top_p, .. }| {
                 assert_eq!((temperature, top_p), (0.5, Some(0.9)));
-                [limits.min_document, limits.min_segment, limits.max_input, limits.max_output, limits.min_final]
+                [
+                    limits.min_document,
+                    limits.min_segment,
+                    limits.max_input,
+                    limits.max_output,
+                    limits.min_final,
+                ]
             })
             .collect();
         assert_eq!(
             limits,
-            [[5, 5, 512, 512, 50], [30, 30, 1000, 600, 100], [30, 10, 2000, 1600, 50], [30, 30, 1400, 1400, 50], [
-                30, 30, 1000, 600, 50
-            ]]
+            [
+                [5, 5, 512, 512, 50],
+                [30, 30, 1000, 600, 100],
+                [30, 10, 2000, 1600, 50],
+                [30, 30, 1400, 1400, 50],
+                [30, 30, 1000, 600, 50]
+            ]
         );
     }
 
@@ -220,7 +234,10 @@ mod tests {
         let numbered = format!("{words}\nversion = 9");
         assert_eq!(defined(&numbered, "wikipedia").unwrap().template, "wikipedia-9");
         let like = defined("[short]\nlike = 'distill'\nmax_output = 100", "short").unwrap();
-        assert_eq!((like.name.as_str(), like.template.as_str(), like.rows), ("short", "short-1", Rows::Segment));
+        assert_eq!(
+            (like.name.as_str(), like.template.as_str(), like.rows),
+            ("short", "short-1", Rows::Segment)
+        );
         let own = defined("[mine]\nvariants = [{ instruction = 'Say it in {language}.' }]", "mine").unwrap();
         assert_eq!((own.reading, own.limits.max_input), (Reading::Prose, 1000));
     }

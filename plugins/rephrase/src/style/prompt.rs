@@ -69,7 +69,8 @@ impl<'a> Asking<'a> {
                 values.insert(slot, says);
             }
         }
-        let uses_persona = [&system, &instruction].iter().any(|text| slots(text).any(|slot| slot == "persona"));
+        let uses_persona =
+            [&system, &instruction].iter().any(|text| slots(text).any(|slot| slot == "persona"));
         if let Some(persona) = draws.one(name, "persona", draws.personas).filter(|_| uses_persona) {
             drawn.insert("persona".to_owned(), persona.clone());
             values.insert("persona", persona);
@@ -88,7 +89,11 @@ impl<'a> Asking<'a> {
         let said = slots(&instruction).any(|slot| slot == "language");
         if !said && draws.language != "English" {
             let sentence = format!("Write in {}.", draws.language);
-            if instruction.is_empty() { system = format!("{system} {sentence}") } else { sentences.push(sentence) }
+            if instruction.is_empty() {
+                system = format!("{system} {sentence}")
+            } else {
+                sentences.push(sentence)
+            }
         }
         let mut instruction = sentences.join(" ");
         if !instruction.is_empty() {
@@ -144,8 +149,12 @@ impl<'a> Asking<'a> {
 fn header(style: &Style) -> String {
     match (style.header.as_str(), style.thinks) {
         ("", _) => String::new(),
-        (header, false) => format!("Begin your answer with the line\n{header}:\nand write nothing but the result after it."),
-        (header, true) => format!("When you have thought, write the line\n{header}:\nand nothing but the result after it."),
+        (header, false) => {
+            format!("Begin your answer with the line\n{header}:\nand write nothing but the result after it.")
+        }
+        (header, true) => {
+            format!("When you have thought, write the line\n{header}:\nand nothing but the result after it.")
+        }
     }
 }
 
@@ -156,9 +165,9 @@ pub(super) fn slots(text: &str) -> impl Iterator<Item = &str> {
 
 /// The slot whose opening brace stands before `after`, and what follows it.
 fn slot(after: &str) -> Option<(&str, &str)> {
-    after
-        .split_once('}')
-        .filter(|(slot, _)| !slot.is_empty() && slot.chars().all(|symbol| symbol.is_ascii_lowercase() || symbol == '_'))
+    after.split_once('}').filter(|(slot, _)| {
+        !slot.is_empty() && slot.chars().all(|symbol| symbol.is_ascii_lowercase() || symbol == '_')
+    })
 }
 
 /// The text with its slots filled in, once: what is filled in is not looked at again.
@@ -186,9 +195,28 @@ mod tests {
     use crate::style::{StyleTable, resolve};
 
     const ALL: [&str; 22] = [
-        "wikipedia", "diverse_qa", "distill", "extract_knowledge", "knowledge_list", "wrap_easy", "wrap_medium",
-        "wrap_hard", "wrap_qa", "faq", "math", "table", "tutorial", "textbook", "blog_post", "story", "wikihow",
-        "guided_rewrite", "conversation", "persona", "instruction", "concise",
+        "wikipedia",
+        "diverse_qa",
+        "distill",
+        "extract_knowledge",
+        "knowledge_list",
+        "wrap_easy",
+        "wrap_medium",
+        "wrap_hard",
+        "wrap_qa",
+        "faq",
+        "math",
+        "table",
+        "tutorial",
+        "textbook",
+        "blog_post",
+        "story",
+        "wikihow",
+        "guided_rewrite",
+        "conversation",
+        "persona",
+        "instruction",
+        "concise",
     ];
 
     fn styles(names: &[&str]) -> Vec<Style> {
@@ -266,7 +294,10 @@ mod tests {
             for page in 0..600 {
                 let id = page.to_string();
                 let asking = Asking::new(&style, &draws(&id));
-                assert_eq!(asking.prompt("m", &id, "x", None).user, Asking::new(&style, &draws(&id)).prompt("m", &id, "x", None).user);
+                assert_eq!(
+                    asking.prompt("m", &id, "x", None).user,
+                    Asking::new(&style, &draws(&id)).prompt("m", &id, "x", None).user
+                );
                 variants[asking.variant] += 1;
                 for word in asking.drawn.into_values() {
                     *slots.entry(word).or_default() += 1;
@@ -286,7 +317,13 @@ mod tests {
     fn topics_personas_and_languages_are_said_where_they_are_asked_for() {
         let styles = styles(&["story", "persona", "wikipedia", "concise"]);
         let (topics, personas) = (["bees".to_owned()], ["a {language} nurse".to_owned()]);
-        let given = Draws { topics: &topics, topic_share: 1.0, personas: &personas, language: "German", ..draws("id") };
+        let given = Draws {
+            topics: &topics,
+            topic_share: 1.0,
+            personas: &personas,
+            language: "German",
+            ..draws("id")
+        };
         let asked: Vec<_> = styles.iter().map(|style| Asking::new(style, &given)).collect();
         let user = |number: usize| asked[number].prompt("m", "id", "Text.", None).user;
         assert!(user(0).contains("Let bees play a part in it.") && user(0).contains(" in German"));
