@@ -110,14 +110,13 @@ fn a_conversation_needs_two_and_a_guided_rewrite_its_header() {
 fn personas_come_from_the_settings_or_a_file() {
     let listed = stage(r#"{ "model": "m", "styles": ["persona"], "personas": ["a nurse from Ghana"] }"#);
     assert!(asked(&listed, &page())[0].user.contains("a nurse from Ghana"));
-    let filed = stage(r#"{ "model": "m", "styles": ["persona"], "personas_file": "people" }"#);
+    let people = || stage(r#"{ "model": "m", "styles": ["persona"], "personas_file": "people" }"#);
     let mut granted = page();
     granted.files = vec![("people".to_owned(), b"{\"persona\": \"a smith\"}\n".to_vec())];
-    assert!(asked(&filed, &granted)[0].user.contains("a smith"));
-    palimpsest_plugin::testing::run(&filed, &page(), &[]).unwrap_err();
-    let empty = stage(r#"{ "model": "m", "styles": ["persona"], "personas_file": "people" }"#);
+    assert!(asked(&people(), &granted)[0].user.contains("a smith"));
+    palimpsest_plugin::testing::run(&people(), &page(), &[]).unwrap_err();
     granted.files[0].1.clear();
-    palimpsest_plugin::testing::run(&empty, &granted, &[]).unwrap_err();
+    palimpsest_plugin::testing::run(&people(), &granted, &[]).unwrap_err();
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn judged(stage: &crate::Rephrase, page: &TestPage, seed: u64) -> (Verdict, Vec<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_character_is_in_one_segment(
