@@ -57,20 +57,30 @@ pub(crate) struct Secrets(BTreeSet<u64>);
 /// A run of so many words of the prompt is no coincidence.
 const LEAK_WORDS: usize = 6;
 
+/// A rewrite that says more than a third of its runs of words twice is a loop.
+const MOST_REPEATED: f64 = 1.0 / 3.0;
+
 impl Secrets {
     /// `parts`: what is asked besides the segment.
     pub(crate) fn new(parts: &[&str]) -> Self {
-        Self(parts.iter().flat_map(|part| runs(&words(part)).collect::<Vec<_>>()).collect())
+        Self(parts.iter().flat_map(|part| runs(&words(part), LEAK_WORDS)).collect())
     }
 }
 
-/// A number for each run of words.
-fn runs(words: &[String]) -> impl Iterator<Item = u64> + '_ {
-    words.windows(LEAK_WORDS).map(|run| {
-        let mut hasher = DefaultHasher::new();
-        run.hash(&mut hasher);
-        hasher.finish()
-    })
+/// A number for each run of so many words. Each word is hashed once, however many runs it is in.
+fn runs(words: &[String], length: usize) -> Vec<u64> {
+    let hashes: Vec<u64> = words
+        .iter()
+        .map(|word| {
+            let mut hasher = DefaultHasher::new();
+            word.hash(&mut hasher);
+            hasher.finish()
+        })
+        .collect();
+    // An odd factor keeps the order of the words in the sum.
+    let sum =
+        |sum: u64, hash: &u64| sum.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(*hash).rotate_left(23);
+    hashes.windows(length).map(|run| run.iter().fold(0, sum)).collect()
 }
 
 /// A segment, read once for all that is compared with it.
@@ -80,6 +90,7 @@ pub(crate) struct Source<'a> {
     words: Vec<String>,
     lower: String,
     numbers: Numbers,
+    repeated: f64,
     secrets: &'a Secrets,
     /// Runs of words of the segment: what it says itself is no secret.
     own: BTreeSet<u64>,
@@ -90,11 +101,16 @@ impl<'a> Source<'a> {
     /// `fence`: the line that stood around it.
     pub(crate) fn new(segment: &str, secrets: &'a Secrets, fence: &str) -> Self {
         let words = words(segment);
-        let own = if secrets.0.is_empty() { BTreeSet::new() } else { runs(&words).collect() };
+        let own = if secrets.0.is_empty() {
+            BTreeSet::new()
+        } else {
+            runs(&words, LEAK_WORDS).into_iter().collect()
+        };
         Self {
             characters: segment.trim().chars().count(),
             lower: segment.to_lowercase(),
             numbers: numbers::of(segment),
+            repeated: repeated(&words),
             secrets,
             own,
             fence: fence.to_owned(),
@@ -139,7 +155,8 @@ impl<'a> Source<'a> {
     }
 
     fn check_shape(&self, rewrite: &str, words: &[String], rules: Rules) -> Result<(), Reject> {
-        if is_repetitive(words, &self.words) {
+        // A source that is like that itself may be told like that.
+        if MOST_REPEATED < repeated(words) && self.repeated < MOST_REPEATED {
             return Err(Reject::Repetitive);
         }
         let share = self.share(rewrite);
@@ -173,7 +190,10 @@ impl<'a> Source<'a> {
 
     fn is_leak(&self, rewrite: &str, words: &[String]) -> bool {
         !self.fence.is_empty() && rewrite.contains(&self.fence)
-            || runs(words).any(|run| self.secrets.0.contains(&run) && !self.own.contains(&run))
+            || !self.secrets.0.is_empty()
+                && runs(words, LEAK_WORDS)
+                    .iter()
+                    .any(|run| self.secrets.0.contains(run) && !self.own.contains(run))
     }
 }
 
@@ -236,18 +256,15 @@ fn words(text: &str) -> Vec<String> {
     words.iter().flat_map(|word| word.chars().map(String::from)).collect()
 }
 
-/// Whether more than a third of the runs of words are there before, and the source is not like that itself.
-fn is_repetitive(rewrite: &[String], source: &[String]) -> bool {
+/// The share of the runs of words that are there before.
+fn repeated(words: &[String]) -> f64 {
     const RUN: usize = 4;
-    const MOST: f64 = 1.0 / 3.0;
-    let repeated = |words: &[String]| {
-        let runs = words.windows(RUN).count();
-        let different = words.windows(RUN).collect::<BTreeSet<_>>().len();
-        // Under ten runs a refrain of two is a third.
-        if runs < 10 { 0.0 } else { share(runs - different, runs) }
-    };
-    let own = repeated(source);
-    MOST < repeated(rewrite) && own < MOST
+    let mut runs = runs(words, RUN);
+    let all = runs.len();
+    runs.sort_unstable();
+    runs.dedup();
+    // Under ten runs a refrain of two is a third.
+    if all < 10 { 0.0 } else { share(all - runs.len(), all) }
 }
 
 #[cfg(test)]

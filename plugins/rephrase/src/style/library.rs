@@ -122,9 +122,9 @@ fn complaint(style: &Style) -> Option<String> {
         "`temperature` must be from 0 to 2"
     } else if style.top_p.is_some_and(|top_p| !(0.0..=1.0).contains(&top_p)) {
         "`top_p` must be from 0 to 1"
-    } else if !(0.0 <= style.length.0 && style.length.0 <= style.length.1) {
+    } else if !(0.0..=style.length.1).contains(&style.length.0) {
         "`length` is the least share and then the greatest"
-    } else if !(0.0 <= style.enough) {
+    } else if style.enough.is_nan() || style.enough < 0.0 {
         "`enough` is a share"
     } else if style.max_items == 0 {
         "`max_items` must be at least 1"

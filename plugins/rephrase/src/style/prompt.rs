@@ -90,9 +90,9 @@ impl<'a> Asking<'a> {
         if !said && draws.language != "English" {
             let sentence = format!("Write in {}.", draws.language);
             if instruction.is_empty() {
-                system = format!("{system} {sentence}")
+                system = format!("{system} {sentence}");
             } else {
-                sentences.push(sentence)
+                sentences.push(sentence);
             }
         }
         let mut instruction = sentences.join(" ");
