@@ -1,0 +1,182 @@
+//! All values of a rewrite beside its source, one function for each. Decides nothing: thresholds are the settings'.
+
+use palimpsest_checks::runs;
+
+use crate::align::{self, Aligned, Weights, count};
+use crate::negation;
+use crate::read::{self, Mention, Pair, Role, Side};
+use crate::swaps::{self, Swap};
+
+/// What was found, and the place in the rewrite that shows it best.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) value: f64,
+    /// In the words of a complaint; empty where there is nothing to complain of.
+    pub(crate) problem: String,
+}
+
+/// The values of one rewrite.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Measures {
+    pub(crate) new_number: Found,
+    pub(crate) number_swap: Found,
+    pub(crate) new_name: Found,
+    pub(crate) name_swap: Found,
+    pub(crate) negation: Found,
+    pub(crate) addition: Found,
+    pub(crate) novelty: f64,
+    pub(crate) coverage: f64,
+    pub(crate) sentence_coverage: f64,
+    pub(crate) length: f64,
+    pub(crate) copied: f64,
+    pub(crate) copied_words: usize,
+    pub(crate) repeated: f64,
+}
+
+pub(crate) fn of(source: &str, rewrite: &str) -> Measures {
+    let pair = read::pair(source, rewrite);
+    let weights = Weights::new(&pair.source);
+    let aligned = align::align(&pair, &weights);
+    let (copied_words, copied) = copied(&pair);
+    let forms = |side: &Side| side.tokens.iter().map(|token| token.form).collect::<Vec<_>>();
+    Measures {
+        new_number: new_numbers(&pair, rewrite),
+        number_swap: number_swap(&pair, &weights, (source, rewrite)),
+        new_name: new_names(&pair, rewrite),
+        name_swap: name_swap(&pair, &weights, (source, rewrite)),
+        negation: negation(&pair, &aligned, &weights, rewrite),
+        addition: addition(&pair, &aligned, rewrite),
+        novelty: novelty(&pair, &weights),
+        coverage: coverage(&pair),
+        sentence_coverage: sentence_coverage(&pair, &aligned),
+        length: runs::share(rewrite.trim().chars().count(), source.trim().chars().count()),
+        copied,
+        copied_words,
+        repeated: runs::repeated(&forms(&pair.rewrite), REPEATED_RUN),
+    }
+}
+
+/// Runs of four words tell a text that goes round in circles from one with favourite phrases.
+const REPEATED_RUN: usize = 4;
+
+fn said<'a>(text: &'a str, side: &Side, mention: &Mention) -> &'a str {
+    let start = side.tokens.get(mention.first).map_or(0, |token| token.start);
+    let end = side.tokens.get(mention.last).map_or(0, |token| token.end);
+    text.get(start..end).unwrap_or_default()
+}
+
+/// How many numbers of the rewrite the source has not, or has with another unit.
+fn new_numbers(pair: &Pair, rewrite: &str) -> Found {
+    let is_new = |number: &&Mention| {
+        let same = pair.source.numbers.iter().filter(|other| other.is(number));
+        let mut same = same.peekable();
+        if same.peek().is_none() {
+            return true;
+        }
+        number.unit.is_some() && same.all(|other| other.unit.is_some() && other.unit != number.unit)
+    };
+    let mut new = pair.rewrite.numbers.iter().filter(|number| number.sure).filter(is_new).peekable();
+    let problem = new.peek().map_or_else(String::new, |number| {
+        format!("the number \"{}\" is not in the source", said(rewrite, &pair.rewrite, number))
+    });
+    Found { value: count(new.count()), problem }
+}
+
+/// How many names of the rewrite the source has in no form.
+fn new_names(pair: &Pair, rewrite: &str) -> Found {
+    let known: std::collections::BTreeSet<u32> =
+        pair.source.tokens.iter().map(|token| token.stem).collect();
+    let is_new = |name: &&Mention| {
+        let stems = pair.rewrite.tokens.iter().take(name.last + 1).skip(name.first);
+        !pair.source.names.iter().any(|other| other.is(name)) && stems.into_iter().all(|token| !known.contains(&token.stem))
+    };
+    let mut new = pair.rewrite.names.iter().filter(is_new).peekable();
+    let problem = new.peek().map_or_else(String::new, |name| {
+        format!("the name \"{}\" is not in the source", said(rewrite, &pair.rewrite, name))
+    });
+    Found { value: count(new.count()), problem }
+}
+
+fn number_swap(pair: &Pair, weights: &Weights, texts: (&str, &str)) -> Found {
+    let swap = swaps::worst((&pair.source, &pair.source.numbers), (&pair.rewrite, &pair.rewrite.numbers), weights);
+    swapped(&swap, (pair, texts), (&pair.source.numbers, &pair.rewrite.numbers))
+}
+
+fn name_swap(pair: &Pair, weights: &Weights, texts: (&str, &str)) -> Found {
+    let swap = swaps::worst((&pair.source, &pair.source.names), (&pair.rewrite, &pair.rewrite.names), weights);
+    swapped(&swap, (pair, texts), (&pair.source.names, &pair.rewrite.names))
+}
+
+fn swapped(
+    swap: &Swap,
+    (pair, (source, rewrite)): (&Pair, (&str, &str)),
+    (sources, rewrites): (&[Mention], &[Mention]),
+) -> Found {
+    let mentions = swap.found.and_then(|(one, other)| Some((rewrites.get(one)?, sources.get(other)?)));
+    let problem = mentions.map_or_else(String::new, |(one, other)| {
+        let (one, other) = (said(rewrite, &pair.rewrite, one), said(source, &pair.source, other));
+        format!("\"{one}\" stands where the source has \"{other}\"")
+    });
+    Found { value: swap.score, problem }
+}
+
+fn negation(pair: &Pair, aligned: &[Aligned], weights: &Weights, rewrite: &str) -> Found {
+    let flip = negation::worst(pair, aligned, weights);
+    let sentence = flip.token.and_then(|token| pair.rewrite.tokens.get(token)).map(|token| token.sentence);
+    let problem = sentence.map_or_else(String::new, |at| {
+        format!("the source says the opposite of \"{}\"", quoted(rewrite, &pair.rewrite, at))
+    });
+    Found { value: flip.score, problem }
+}
+
+fn quoted<'a>(text: &'a str, side: &Side, sentence: usize) -> &'a str {
+    side.bytes(sentence).and_then(|bytes| text.get(bytes)).unwrap_or_default()
+}
+
+/// A sentence of fewer content words may be all paraphrase.
+const FEWEST_WORDS: usize = 5;
+
+/// How little support the least supported sentence has: the weight of its content words that neither the sentences it comes
+/// from have, nor, counted half, the source anywhere.
+fn addition(pair: &Pair, aligned: &[Aligned], rewrite: &str) -> Found {
+    let mut found = Found::default();
+    for (at, aligned) in aligned.iter().enumerate().filter(|(_, aligned)| FEWEST_WORDS <= aligned.words) {
+        let value = 1.0 - (aligned.near + aligned.anywhere) / 2.0;
+        if found.value < value {
+            let problem =
+                format!("nothing in the source supports \"{}\"", quoted(rewrite, &pair.rewrite, at));
+            found = Found { value, problem };
+        }
+    }
+    found
+}
+
+/// The share of the rewrite's content words, each once, that the source has not.
+fn novelty(pair: &Pair, weights: &Weights) -> f64 {
+    let words = all(&pair.rewrite);
+    runs::share(words.iter().filter(|stem| !weights.has(**stem)).count(), words.len())
+}
+
+/// The share of the source's content words, each once, that come back.
+fn coverage(pair: &Pair) -> f64 {
+    let (words, back) = (all(&pair.source), all(&pair.rewrite));
+    runs::share(words.intersection(&back).count(), words.len())
+}
+
+fn all(side: &Side) -> std::collections::BTreeSet<u32> {
+    side.tokens.iter().filter(|token| token.role != Role::Stop).map(|token| token.stem).collect()
+}
+
+/// The share of the source's sentences that some sentence of the rewrite was made of.
+fn sentence_coverage(pair: &Pair, aligned: &[Aligned]) -> f64 {
+    let best: std::collections::BTreeSet<usize> = aligned.iter().filter_map(|aligned| aligned.best).collect();
+    runs::share(best.len(), pair.source.sentences.len())
+}
+
+/// The longest run of words that was copied, and its share of the rewrite.
+fn copied(pair: &Pair) -> (usize, f64) {
+    let forms = |side: &Side| side.tokens.iter().map(|token| token.form).collect::<Vec<_>>();
+    let (source, rewrite) = (forms(&pair.source), forms(&pair.rewrite));
+    let (longest, _) = runs::longest_common(&source, &rewrite);
+    (longest, runs::share(longest, rewrite.len()))
+}
