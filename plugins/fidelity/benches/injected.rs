@@ -16,9 +16,10 @@ fn main() {
         for (a, b) in [(0, 1), (1, 2), (0, 2)] {
             let (s, r) = (get(i, levels[a]), get(i, levels[b]));
             let mut dump = |kind: &str, n: u64, text: &str| {
+                let a = r.bytes().zip(text.bytes()).take_while(|(x, y)| x == y).count(); let from = text.floor_char_boundary(a.saturating_sub(120)); let to = text.floor_char_boundary(a + 120); let edit = text[from..to].replace('\n', " ");
                 let v = values(s, text);
                 let o: serde_json::Map<String, serde_json::Value> = v.into_iter().map(|(k, v, p)| (k.to_string(), serde_json::json!([v, p]))).collect();
-                out.push(serde_json::json!({"id": id, "pair": format!("{a}{b}"), "kind": kind, "n": n, "v": o}));
+                out.push(serde_json::json!({"id": id, "pair": format!("{a}{b}"), "kind": kind, "n": n, "edit": edit, "v": o}));
             };
             dump("human", 0, r);
             for kind in Kind::ALL { for n in 0..5u64 {

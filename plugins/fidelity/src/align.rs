@@ -12,35 +12,46 @@ const MOST_PLACES: usize = 64;
 /// How words weigh, and where in the source they stand.
 #[derive(Debug)]
 pub(crate) struct Weights {
-    sentences: f64,
-    places: BTreeMap<u32, Vec<usize>>,
+    /// Of a word that stands in one sentence, or in none.
+    pub(crate) rare: f64,
+    /// For each stem; both texts' are numbered from zero.
+    stems: Vec<(f64, Vec<usize>)>,
 }
 
 impl Weights {
     pub(crate) fn new(source: &Side) -> Self {
-        let mut places: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        let mut stems: Vec<(f64, Vec<usize>)> = Vec::new();
         for token in source.tokens.iter().filter(|token| token.role != Role::Stop) {
-            let places = places.entry(token.stem).or_default();
-            if places.last() != Some(&token.sentence) && places.len() <= MOST_PLACES {
+            let at = token.stem as usize;
+            if stems.len() <= at {
+                stems.resize_with(at + 1, Default::default);
+            }
+            if let Some((_, places)) = stems.get_mut(at)
+                && places.last() != Some(&token.sentence)
+                && places.len() <= MOST_PLACES
+            {
                 places.push(token.sentence);
             }
         }
-        Self { sentences: count(source.sentences.len()), places }
+        let sentences = count(source.sentences.len());
+        for (weight, places) in &mut stems {
+            *weight = (1.0 + sentences / count(places.len().max(1))).ln();
+        }
+        Self { rare: (1.0 + sentences).ln(), stems }
     }
 
     /// Rare words weigh more; a word that the source has not weighs like one that it has once.
     pub(crate) fn of(&self, stem: u32) -> f64 {
-        let places = self.places.get(&stem).map_or(1, Vec::len);
-        (1.0 + self.sentences / count(places)).ln()
+        self.stems.get(stem as usize).map_or(self.rare, |(weight, _)| *weight)
     }
 
     pub(crate) fn has(&self, stem: u32) -> bool {
-        self.places.contains_key(&stem)
+        self.stems.get(stem as usize).is_some_and(|(_, places)| !places.is_empty())
     }
 
     pub(crate) fn places(&self, stem: u32) -> &[usize] {
-        match self.places.get(&stem) {
-            Some(places) if places.len() <= MOST_PLACES => places,
+        match self.stems.get(stem as usize) {
+            Some((_, places)) if places.len() <= MOST_PLACES => places,
             _ => &[],
         }
     }
@@ -56,16 +67,14 @@ pub(crate) fn count(count: usize) -> f64 {
 pub(crate) struct Aligned {
     /// The source's sentence that shares most with it, in relation to the length of both.
     pub(crate) best: Option<usize>,
-    /// The weight of its content words, each once.
-    pub(crate) weight: f64,
+    /// The sentence that shares most after that one.
+    pub(crate) second: Option<usize>,
     /// How many they are.
     pub(crate) words: usize,
     /// The share of the weight that the best sentence, its neighbours and the second best have.
     pub(crate) near: f64,
     /// The share of the weight that the source has anywhere.
     pub(crate) anywhere: f64,
-    /// The sentences that `near` looked at.
-    pub(crate) window: Vec<usize>,
 }
 
 pub(crate) fn align(pair: &Pair, weights: &Weights) -> Vec<Aligned> {
@@ -98,9 +107,10 @@ fn sentence(stems: &[u32], weights: &Weights, lengths: &[f64]) -> Aligned {
     let mut ranked: Vec<(f64, usize)> = votes.iter().map(|vote| (score(vote), *vote.0)).collect();
     ranked.sort_by(|one, two| two.0.total_cmp(&one.0).then(one.1.cmp(&two.1)));
     let best = ranked.first().map(|(_, place)| *place);
+    let second = ranked.get(1).map(|(_, place)| *place);
     let mut window: Vec<usize> = best
         .into_iter()
-        .flat_map(|best| [Some(best), best.checked_sub(1), Some(best + 1), ranked.get(1).map(|(_, place)| *place)])
+        .flat_map(|best| [Some(best), best.checked_sub(1), Some(best + 1), second])
         .flatten()
         .filter(|place| *place < lengths.len())
         .collect();
@@ -112,5 +122,5 @@ fn sentence(stems: &[u32], weights: &Weights, lengths: &[f64]) -> Aligned {
     };
     let near = share(&|stem| weights.places(stem).iter().any(|place| window.contains(place)));
     let anywhere = share(&|stem| weights.has(stem));
-    Aligned { best, weight, words: stems.len(), near, anywhere, window }
+    Aligned { best, second, words: stems.len(), near, anywhere }
 }

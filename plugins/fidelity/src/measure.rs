@@ -2,10 +2,10 @@
 
 use palimpsest_checks::runs;
 
-use crate::align::{self, Aligned, Weights, count};
+use crate::align::{self, Aligned, Weights};
 use crate::negation;
 use crate::read::{self, Mention, Pair, Role, Side};
-use crate::swaps::{self, Swap};
+use crate::swaps::{Fits, Swap};
 
 /// What was found, and the place in the rewrite that shows it best.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,17 +34,22 @@ pub(crate) struct Measures {
 }
 
 pub(crate) fn of(source: &str, rewrite: &str) -> Measures {
+    let (source, rewrite) = (&*read::mended(source), &*read::mended(rewrite));
     let pair = read::pair(source, rewrite);
     let weights = Weights::new(&pair.source);
     let aligned = align::align(&pair, &weights);
     let (copied_words, copied) = copied(&pair);
     let forms = |side: &Side| side.tokens.iter().map(|token| token.form).collect::<Vec<_>>();
+    let fits = |of: fn(&Side) -> &[Mention]| {
+        Fits::new((&pair.source, of(&pair.source)), (&pair.rewrite, of(&pair.rewrite)), &weights)
+    };
+    let (numbers, names) = (fits(|side| &side.numbers), fits(|side| &side.names));
     Measures {
-        new_number: new_numbers(&pair, rewrite),
-        number_swap: number_swap(&pair, &weights, (source, rewrite)),
-        new_name: new_names(&pair, rewrite),
-        name_swap: name_swap(&pair, &weights, (source, rewrite)),
-        negation: negation(&pair, &aligned, &weights, rewrite),
+        new_number: new_numbers(&pair, &numbers, rewrite),
+        number_swap: swapped(&numbers.worst(), (&pair, (source, rewrite)), (&pair.source.numbers, &pair.rewrite.numbers)),
+        new_name: new_names(&pair, &names, rewrite),
+        name_swap: swapped(&names.worst(), (&pair, (source, rewrite)), (&pair.source.names, &pair.rewrite.names)),
+        negation: negation(&pair, &aligned, &weights, (source, rewrite)),
         addition: addition(&pair, &aligned, rewrite),
         novelty: novelty(&pair, &weights),
         coverage: coverage(&pair),
@@ -65,9 +70,15 @@ fn said<'a>(text: &'a str, side: &Side, mention: &Mention) -> &'a str {
     text.get(start..end).unwrap_or_default()
 }
 
-/// How many numbers of the rewrite the source has not, or has with another unit.
-fn new_numbers(pair: &Pair, rewrite: &str) -> Found {
-    let is_new = |number: &&Mention| {
+/// What is new says little where the source has nothing else to say, and more where it says another thing.
+const NEW: f64 = 0.5;
+/// A small number in words may have been counted, a title may have been put before a name.
+const NEW_BUT_SMALL: f64 = 0.25;
+
+/// How sure it is that a number of the rewrite is not the source's: it is not there or has another unit, and what stands in
+/// its place is another number.
+fn new_numbers(pair: &Pair, fits: &Fits<'_>, rewrite: &str) -> Found {
+    let is_new = |number: &Mention| {
         let same = pair.source.numbers.iter().filter(|other| other.is(number));
         let mut same = same.peekable();
         if same.peek().is_none() {
@@ -75,36 +86,46 @@ fn new_numbers(pair: &Pair, rewrite: &str) -> Found {
         }
         number.unit.is_some() && same.all(|other| other.unit.is_some() && other.unit != number.unit)
     };
-    let mut new = pair.rewrite.numbers.iter().filter(|number| number.sure).filter(is_new).peekable();
-    let problem = new.peek().map_or_else(String::new, |number| {
-        format!("the number \"{}\" is not in the source", said(rewrite, &pair.rewrite, number))
-    });
-    Found { value: count(new.count()), problem }
+    let base = |number: &Mention| {
+        let word = said(rewrite, &pair.rewrite, number);
+        if word.contains(|symbol: char| symbol.is_ascii_digit()) { NEW } else { NEW_BUT_SMALL }
+    };
+    newest(pair, fits, rewrite, ("number", &pair.rewrite.numbers), (&is_new, &base))
 }
 
-/// How many names of the rewrite the source has in no form.
-fn new_names(pair: &Pair, rewrite: &str) -> Found {
+/// How sure it is that a name of the rewrite is not the source's.
+fn new_names(pair: &Pair, fits: &Fits<'_>, rewrite: &str) -> Found {
     let known: std::collections::BTreeSet<u32> =
         pair.source.tokens.iter().map(|token| token.stem).collect();
-    let is_new = |name: &&Mention| {
-        let stems = pair.rewrite.tokens.iter().take(name.last + 1).skip(name.first);
-        !pair.source.names.iter().any(|other| other.is(name)) && stems.into_iter().all(|token| !known.contains(&token.stem))
+    let is_new = |name: &Mention| {
+        let mut stems = pair.rewrite.tokens.iter().take(name.last + 1).skip(name.first);
+        !pair.source.names.iter().any(|other| other.is(name)) && stems.all(|token| !known.contains(&token.stem))
     };
-    let mut new = pair.rewrite.names.iter().filter(is_new).peekable();
-    let problem = new.peek().map_or_else(String::new, |name| {
-        format!("the name \"{}\" is not in the source", said(rewrite, &pair.rewrite, name))
-    });
-    Found { value: count(new.count()), problem }
+    let base = |name: &Mention| {
+        let word = said(rewrite, &pair.rewrite, name).to_lowercase();
+        if read::is_title(&word) { NEW_BUT_SMALL } else { NEW }
+    };
+    newest(pair, fits, rewrite, ("name", &pair.rewrite.names), (&is_new, &base))
 }
 
-fn number_swap(pair: &Pair, weights: &Weights, texts: (&str, &str)) -> Found {
-    let swap = swaps::worst((&pair.source, &pair.source.numbers), (&pair.rewrite, &pair.rewrite.numbers), weights);
-    swapped(&swap, (pair, texts), (&pair.source.numbers, &pair.rewrite.numbers))
-}
+type OfMention<'a, T> = &'a dyn Fn(&Mention) -> T;
 
-fn name_swap(pair: &Pair, weights: &Weights, texts: (&str, &str)) -> Found {
-    let swap = swaps::worst((&pair.source, &pair.source.names), (&pair.rewrite, &pair.rewrite.names), weights);
-    swapped(&swap, (pair, texts), (&pair.source.names, &pair.rewrite.names))
+fn newest(
+    pair: &Pair,
+    fits: &Fits<'_>,
+    rewrite: &str,
+    (what, rewrites): (&str, &[Mention]),
+    (is_new, base): (OfMention<'_, bool>, OfMention<'_, f64>),
+) -> Found {
+    let mut found = Found::default();
+    for (at, mention) in rewrites.iter().enumerate().filter(|(_, mention)| mention.sure && is_new(mention)) {
+        let value = base(mention) + fits.replaced(at) * (1.0 - NEW);
+        if found.value < value {
+            let said = said(rewrite, &pair.rewrite, mention);
+            found = Found { value, problem: format!("the {what} \"{said}\" is not in the source") };
+        }
+    }
+    found
 }
 
 fn swapped(
@@ -120,11 +141,13 @@ fn swapped(
     Found { value: swap.score, problem }
 }
 
-fn negation(pair: &Pair, aligned: &[Aligned], weights: &Weights, rewrite: &str) -> Found {
+fn negation(pair: &Pair, aligned: &[Aligned], weights: &Weights, (source, rewrite): (&str, &str)) -> Found {
     let flip = negation::worst(pair, aligned, weights);
-    let sentence = flip.token.and_then(|token| pair.rewrite.tokens.get(token)).map(|token| token.sentence);
-    let problem = sentence.map_or_else(String::new, |at| {
-        format!("the source says the opposite of \"{}\"", quoted(rewrite, &pair.rewrite, at))
+    let sentence = |side: &Side, at: usize| side.tokens.get(at).map_or(0, |token| token.sentence);
+    let problem = flip.tokens.map_or_else(String::new, |(one, other)| {
+        let one = quoted(rewrite, &pair.rewrite, sentence(&pair.rewrite, one));
+        let other = quoted(source, &pair.source, sentence(&pair.source, other));
+        format!("\"{one}\" says the opposite of \"{other}\"")
     });
     Found { value: flip.score, problem }
 }

@@ -5,10 +5,21 @@
 //! accuse, they only excuse.
 
 use crate::align::{Aligned, Weights};
-use crate::read::{Denial, Pair, Role, Side};
+use crate::read::{Denial, Pair, Role, Side, Token};
 
 /// Tokens to each side of a denial that are its company, and in which another text's denial counts.
 const REACH: usize = 7;
+/// Another denial excuses from so many tokens before the denied word to so many from it on.
+const BEFORE: usize = 6;
+const BEHIND: usize = 4;
+/// Content words that a denial bears on.
+const SCOPE: usize = 1;
+/// Less company than so many words is chance.
+const FEWEST: usize = 3;
+/// What a word of grammar weighs beside a rare word.
+const GRAMMAR: f64 = 0.25;
+/// Company that stands in a sentence without the very word that is denied says so much less.
+const LOOSE: f64 = 0.6;
 /// More denials than this in a text are not looked at.
 const MOST: usize = 200;
 
@@ -16,14 +27,14 @@ const MOST: usize = 200;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Flip {
     pub(crate) score: f64,
-    /// A token of the rewrite's sentence that is concerned.
-    pub(crate) token: Option<usize>,
+    /// A token of the rewrite and one of the source, in the sentences that say opposite things.
+    pub(crate) tokens: Option<(usize, usize)>,
 }
 
 pub(crate) fn worst(pair: &Pair, aligned: &[Aligned], weights: &Weights) -> Flip {
     let mut windows: Vec<Vec<usize>> = vec![Vec::new(); pair.source.sentences.len()];
     for (sentence, aligned) in aligned.iter().enumerate() {
-        for &place in &aligned.window {
+        for place in aligned.best.into_iter().chain(aligned.second) {
             if let Some(window) = windows.get_mut(place) {
                 window.push(sentence);
             }
@@ -32,11 +43,12 @@ pub(crate) fn worst(pair: &Pair, aligned: &[Aligned], weights: &Weights) -> Flip
     let mut worst = Flip::default();
     for denial in denials(&pair.rewrite) {
         let sentence = pair.rewrite.tokens.get(denial).map_or(0, |token| token.sentence);
-        let window = aligned.get(sentence).map(|aligned| aligned.window.as_slice()).unwrap_or_default();
-        if let Some((score, _)) = reversed(&pair.rewrite, denial, (&pair.source, window), weights)
+        let Some(aligned) = aligned.get(sentence) else { continue };
+        let window: Vec<usize> = aligned.best.into_iter().chain(aligned.second).collect();
+        if let Some((score, token)) = reversed(&pair.rewrite, denial, (&pair.source, &window), weights)
             && worst.score < score
         {
-            worst = Flip { score, token: Some(denial) };
+            worst = Flip { score, tokens: Some((denial, token)) };
         }
     }
     for denial in denials(&pair.source) {
@@ -45,7 +57,7 @@ pub(crate) fn worst(pair: &Pair, aligned: &[Aligned], weights: &Weights) -> Flip
         if let Some((score, token)) = reversed(&pair.source, denial, (&pair.rewrite, window), weights)
             && worst.score < score
         {
-            worst = Flip { score, token: Some(token) };
+            worst = Flip { score, tokens: Some((token, denial)) };
         }
     }
     worst
@@ -56,51 +68,63 @@ fn denials(side: &Side) -> impl Iterator<Item = usize> {
     plain.map(|(at, _)| at).take(MOST)
 }
 
-/// How sure it is that what the denial at `at` bears on is asserted in one of the sentences `window` of `other`, and where.
-/// None where it is denied there too, or not there at all.
+/// How sure it is that what the denial at `at` bears on is asserted in one of the sentences `window` of `other`, and where:
+/// the share of the denial's company that stands around the denied word there, beyond what stands around it denied.
 fn reversed(side: &Side, at: usize, (other, window): (&Side, &[usize]), weights: &Weights) -> Option<(f64, usize)> {
-    let scope = scope(side, at)?;
-    let company = company(side, at);
-    let total: f64 = company.iter().map(|&stem| weights.of(stem)).sum();
-    let mut found: Option<(f64, usize)> = None;
+    let scope = scope(side, at);
+    let company = company(side, at, weights);
+    let total: f64 = company.iter().map(|(_, weight)| weight).sum();
+    let share = |within: &[Token]| {
+        let shared = company.iter().filter(|(form, _)| within.iter().any(|token| key(token) == *form));
+        let (weight, words) = shared.fold((0.0, 0), |(sum, words), (_, weight)| (sum + weight, words + 1));
+        if words < FEWEST { 0.0 } else { weight / total.max(f64::MIN_POSITIVE) }
+    };
+    let (mut asserted, mut denied): ((f64, usize), f64) = ((0.0, 0), 0.0);
     for &sentence in window {
         let tokens = other.sentence(sentence);
         let first = other.sentences.get(sentence).map_or(0, |(first, _)| *first);
-        for (place, token) in tokens.iter().enumerate().filter(|(_, token)| token.stem == scope) {
-            let near = || tokens.iter().take(place + REACH).skip(place.saturating_sub(REACH));
-            if near().any(|token| token.denial != Denial::None) {
-                return None;
+        let part = |from: usize, to: usize| tokens.get(from..to.min(tokens.len())).unwrap_or_default();
+        for (place, _) in tokens.iter().enumerate().filter(|(_, token)| scope.contains(&token.stem)) {
+            let score = share(part(place.saturating_sub(REACH + 1), place + REACH + 1));
+            let excuse = part(place.saturating_sub(BEFORE), place + BEHIND);
+            if excuse.iter().any(|token| token.denial != Denial::None) {
+                denied = denied.max(score);
+            } else if asserted.0 < score {
+                asserted = (score, first + place);
             }
-            let shared: Vec<u32> =
-                company.iter().copied().filter(|stem| near().any(|token| token.stem == *stem)).collect();
-            let weight: f64 = shared.iter().map(|&stem| weights.of(stem)).sum();
-            if shared.len() < 2 {
-                continue;
+        }
+        if tokens.iter().all(|token| token.denial == Denial::None) {
+            let score = share(tokens) * LOOSE;
+            if asserted.0 < score {
+                asserted = (score, first);
             }
-            let score = weight / total.max(f64::MIN_POSITIVE);
-            if found.is_none_or(|(best, _)| best < score) {
-                found = Some((score, first + place));
-            }
-            debug_assert!(token.role != Role::Stop, "a scope is a content word");
         }
     }
-    found
+    (denied < asserted.0).then_some((asserted.0 - denied, asserted.1))
 }
 
-/// The first content word behind the denial in its sentence.
-fn scope(side: &Side, at: usize) -> Option<u32> {
-    let sentence = side.tokens.get(at)?.sentence;
-    let behind = side.tokens.iter().skip(at + 1).take(REACH).take_while(|token| token.sentence == sentence);
-    behind.into_iter().find(|token| token.role != Role::Stop).map(|token| token.stem)
+/// What a word is compared by: content by its stem, grammar by its form.
+fn key(token: &Token) -> u32 {
+    if token.role == Role::Stop { token.form } else { token.stem }
 }
 
-/// The content words around the denial in its sentence, each once.
-fn company(side: &Side, at: usize) -> Vec<u32> {
+/// The first content words behind the denial in its sentence.
+fn scope(side: &Side, at: usize) -> Vec<u32> {
+    let Some(sentence) = side.tokens.get(at).map(|token| token.sentence) else { return Vec::new() };
+    let behind = side.tokens.iter().skip(at + 1).take(REACH);
+    let content = behind.take_while(|token| token.sentence == sentence).filter(|token| token.role != Role::Stop);
+    content.take(SCOPE).map(|token| token.stem).collect()
+}
+
+/// The words around the denial in its sentence, each once, with their weights.
+fn company(side: &Side, at: usize, weights: &Weights) -> Vec<(u32, f64)> {
     let sentence = side.tokens.get(at).map_or(0, |token| token.sentence);
     let near = side.tokens.iter().take(at + REACH + 1).skip(at.saturating_sub(REACH));
-    let content = near.filter(|token| token.sentence == sentence && token.role != Role::Stop);
-    let mut stems: Vec<u32> = content.map(|token| token.stem).collect();
-    stems.sort_unstable();
-    stems.dedup();
-    stems
+    let near = near.filter(|token| token.sentence == sentence && token.denial != Denial::Plain);
+    let mut words: Vec<(u32, f64)> = near
+        .map(|token| (key(token), if token.role == Role::Stop { GRAMMAR * weights.rare } else { weights.of(token.stem) }))
+        .collect();
+    words.sort_by_key(|word| word.0);
+    words.dedup_by_key(|word| word.0);
+    words
 }

@@ -4,12 +4,13 @@
 mod lists;
 mod names;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use palimpsest_checks::numbers::{self, Written};
 use palimpsest_checks::{sentences, stems, words};
 
-pub(crate) use lists::is_stop;
+pub(crate) use lists::{is_stop, is_title};
 
 /// What a word does in its sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +106,30 @@ pub(crate) fn pair(source: &str, rewrite: &str) -> Pair {
     Pair { source, rewrite }
 }
 
+/// The text with the punctuation of old Macintoshes that was read as Latin letters (`donÕt`, `Òyes,Ó`) led back. An `Õ`
+/// between small letters is in no language.
+pub(crate) fn mended(text: &str) -> Cow<'_, str> {
+    let mut before = ' ';
+    let odd = text.contains('Õ')
+        && text.chars().zip(text.chars().skip(1)).any(|(symbol, after)| {
+            let odd = symbol == 'Õ' && before.is_lowercase() && after.is_lowercase();
+            before = symbol;
+            odd
+        });
+    if !odd {
+        return Cow::Borrowed(text);
+    }
+    let mend = |symbol| match symbol {
+        'Õ' => '’',
+        'Ò' => '“',
+        'Ó' => '”',
+        'Ð' => '–',
+        'Ô' => '‘',
+        other => other,
+    };
+    Cow::Owned(text.chars().map(mend).collect())
+}
+
 /// A number for each string, in the order in which they came.
 #[derive(Debug, Default)]
 struct Vocabulary {
@@ -159,7 +184,11 @@ fn side(text: &str, vocabulary: &mut Vocabulary) -> Side {
                 stem: vocabulary.stem(form, &word.lower),
                 form,
                 role: if is_stop(&word.lower) { Role::Stop } else { Role::Content },
-                denial: lists::denial(&word.lower),
+                denial: match words.peek().map_or("", |next| next.lower.as_str()) {
+                    // `Not only this but also that` denies nothing.
+                    "only" | "just" | "merely" | "necessarily" => Denial::None,
+                    _ => lists::denial(&word.lower),
+                },
                 sentence,
                 start: word.start,
                 end: word.end,

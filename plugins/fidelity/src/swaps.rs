@@ -13,14 +13,16 @@ const REACH: usize = 10;
 const MOST: usize = 400;
 
 /// A mention with the words around it, sorted, each with how much it counts.
+#[derive(Debug)]
 struct Company<'a> {
     mention: &'a Mention,
     words: Vec<(u32, f64)>,
     total: f64,
+    sentence: usize,
 }
 
-/// The mention of the rewrite that looks most like an exchange: how much more of its company it finds around another
-/// mention of the source than around itself, and which mention that is.
+/// A mention of the rewrite that stands where the source has another: how much of its company it finds around the other
+/// beyond what it finds around itself, and which the two are.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Swap {
     pub(crate) score: f64,
@@ -28,45 +30,104 @@ pub(crate) struct Swap {
     pub(crate) found: Option<(usize, usize)>,
 }
 
-pub(crate) fn worst(
-    source: (&Side, &[Mention]),
-    rewrite: (&Side, &[Mention]),
-    weights: &Weights,
-) -> Swap {
-    let sources = companies(source, weights);
-    let rewrites = companies(rewrite, weights);
-    let fits: Vec<Vec<f64>> = rewrites
-        .iter()
-        .map(|one| sources.iter().map(|other| fit(one, other, weights)).collect())
-        .collect();
-    let at = |one: usize, other: usize| fits.get(one).and_then(|row| row.get(other)).copied().unwrap_or(0.0);
-    let mut worst = Swap::default();
-    for (one, company) in rewrites.iter().enumerate() {
-        let places = || sources.iter().enumerate();
-        let own = places().filter(|(_, other)| other.mention.is(company.mention)).map(|(place, _)| at(one, place));
-        let Some(own) = own.reduce(f64::max) else { continue };
-        if company.total <= 0.0 || !company.mention.sure {
-            continue;
-        }
-        for (place, other) in places().filter(|(_, other)| other.mention.sure && !other.mention.is(company.mention)) {
-            let theirs = at(one, place);
-            if theirs - own <= worst.score * company.total {
+/// All mentions of both texts, and how well each of the rewrite fits each place of the source.
+#[derive(Debug)]
+pub(crate) struct Fits<'a> {
+    sources: Vec<Company<'a>>,
+    rewrites: Vec<Company<'a>>,
+    fits: Vec<Vec<f64>>,
+}
+
+impl<'a> Fits<'a> {
+    pub(crate) fn new(
+        source: (&Side, &'a [Mention]),
+        rewrite: (&Side, &'a [Mention]),
+        weights: &Weights,
+    ) -> Self {
+        let sources = companies(source, weights);
+        let rewrites = companies(rewrite, weights);
+        let fits = rewrites
+            .iter()
+            .map(|one| sources.iter().map(|other| fit(one, other, weights)).collect())
+            .collect();
+        Self { sources, rewrites, fits }
+    }
+
+    fn at(&self, one: usize, place: usize) -> f64 {
+        self.fits.get(one).and_then(|row| row.get(place)).copied().unwrap_or(0.0)
+    }
+
+    /// How well what the source has at `place` itself fits there, where the rewrite has it.
+    fn explained(&self, place: usize) -> f64 {
+        let Some(other) = self.sources.get(place) else { return 0.0 };
+        let twins = self.rewrites.iter().enumerate().filter(|(_, twin)| twin.mention.is(other.mention));
+        twins.map(|(twin, _)| self.at(twin, place)).fold(0.0, f64::max)
+    }
+
+    /// The place that the mention `one` of the rewrite took from something else, and how surely.
+    fn taken(&self, one: usize, own: f64) -> Swap {
+        let mut taken = Swap::default();
+        let Some(company) = self.rewrites.get(one).filter(|company| 0.0 < company.total) else { return taken };
+        for (place, other) in self.sources.iter().enumerate() {
+            let theirs = self.at(one, place);
+            if theirs - own <= taken.score * company.total
+                || !other.mention.sure
+                || other.mention.is(company.mention)
+            {
                 continue;
             }
-            let explained = rewrites
-                .iter()
-                .enumerate()
-                .filter(|(_, twin)| twin.mention.is(other.mention))
-                .map(|(twin, _)| at(twin, place))
-                .fold(0.0, f64::max);
-            let score = (theirs - own).min(theirs - explained) / company.total;
-            if worst.score < score {
-                worst = Swap { score, found: Some((one, place)) };
+            let score = (theirs - own).min(theirs - self.explained(place)) / company.total;
+            let score = score * self.doubt(company, other);
+            if taken.score < score {
+                taken = Swap { score: score.min(1.0), found: Some((one, place)) };
             }
         }
+        taken
     }
-    worst
+
+    /// A mention that the source has beside the other, when the rewrite has the other nowhere near: the other was left out,
+    /// or a pronoun was resolved.
+    fn doubt(&self, company: &Company<'_>, other: &Company<'_>) -> f64 {
+        let beside = |companies: &[Company<'_>], wanted: &Mention, sentence: usize| {
+            let same = companies.iter().filter(|same| same.mention.is(wanted));
+            same.map(|same| same.sentence.abs_diff(sentence)).min()
+        };
+        match beside(&self.sources, company.mention, other.sentence) {
+            Some(0) if beside(&self.rewrites, other.mention, company.sentence).is_none_or(|far| 1 < far) => 0.0,
+            Some(1) if beside(&self.rewrites, other.mention, company.sentence).is_none_or(|far| 1 < far) => NEAR,
+            _ => 1.0,
+        }
+    }
+
+    /// How much of the company of the rewrite's mention `one`, which the source has nowhere, stands around something in the
+    /// source that the rewrite does not have there.
+    pub(crate) fn replaced(&self, one: usize) -> f64 {
+        self.taken(one, 0.0).score
+    }
+
+    /// The likeliest exchange. Two of them are likelier than one: what was exchanged is missing elsewhere.
+    pub(crate) fn worst(&self) -> Swap {
+        let (mut worst, mut second) = (Swap::default(), 0.0);
+        for (one, company) in self.rewrites.iter().enumerate().filter(|(_, company)| company.mention.sure) {
+            let places = self.sources.iter().enumerate();
+            let own = places.filter(|(_, other)| other.mention.is(company.mention));
+            let Some(own) = own.map(|(place, _)| self.at(one, place)).reduce(f64::max) else { continue };
+            let taken = self.taken(one, own);
+            if worst.score < taken.score {
+                second = worst.score;
+                worst = taken;
+            } else {
+                second = f64::max(second, taken.score);
+            }
+        }
+        worst.score += second * SECOND;
+        worst
+    }
 }
+
+/// Whoever is spoken of in the sentence before may be a pronoun in this one.
+const NEAR: f64 = 0.5;
+const SECOND: f64 = 0.5;
 
 fn companies<'a>((side, mentions): (&Side, &'a [Mention]), weights: &Weights) -> Vec<Company<'a>> {
     mentions.iter().take(MOST).map(|mention| company(side, mention, weights)).collect()
@@ -92,7 +153,7 @@ fn company<'a>(side: &Side, mention: &'a Mention, weights: &Weights) -> Company<
     words.sort_by(|one, two| one.0.cmp(&two.0).then(two.1.total_cmp(&one.1)));
     words.dedup_by_key(|word| word.0);
     let total = words.iter().map(|(stem, near)| weights.of(*stem) * near * near).sum();
-    Company { mention, words, total }
+    Company { mention, words, total, sentence }
 }
 
 fn fit(one: &Company<'_>, other: &Company<'_>, weights: &Weights) -> f64 {

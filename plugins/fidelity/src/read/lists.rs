@@ -51,11 +51,10 @@ const PLAIN: &[&str] = &[
 /// Stems of words that deny in their own way. A word that begins so is one.
 const IMPLIED: &[&str] = &[
     "without", "fail", "refus", "den", "lack", "unable", "hardly", "barely", "scarcely", "rarely", "seldom", "few",
-    "little", "less", "only", "stop", "prevent", "avoid", "reject", "lose", "lost", "miss", "against", "impossib",
-    "unlikel", "illegal", "ban", "forbid", "prohib", "absen", "except", "instead", "rather", "despite", "although",
-    "however", "but", "too", "yet", "wrong", "false", "myth", "doubt", "difficult", "hard", "bad", "poor", "disagree",
-    "dislike", "declin", "oppose", "object", "critic", "reduc", "free", "empty", "end", "quit", "leav", "cancel", "block",
-    "ignor", "beyond", "far",
+    "little", "less", "stop", "prevent", "avoid", "reject", "lose", "lost", "miss", "against", "impossib", "unlikel",
+    "illegal", "ban", "forbid", "prohib", "absen", "except", "instead", "despite", "too", "wrong", "false", "myth",
+    "doubt", "difficult", "hard", "disagree", "dislike", "declin", "oppos", "reduc", "free", "empty", "quit",
+    "cancel", "block", "ignor", "beyond", "far",
 ];
 
 /// Whether a word in lower case denies what follows it.
@@ -66,7 +65,7 @@ pub(super) fn denial(word: &str) -> Denial {
     // `lost`, `bank` and `den` are words of their own, and nothing is won by telling them apart: an implied denial only
     // ever excuses.
     let prefixed = word.len() > 5
-        && (word.starts_with("un") && !word.starts_with("under") && !word.starts_with("uni")
+        && (word.starts_with("un") && !word.starts_with("under") && !["unit", "univ", "unif", "uniq", "unio", "unic", "unis"].iter().any(|start| word.starts_with(start))
             || word.starts_with("dis")
             || ["im", "in", "il", "ir"].iter().any(|prefix| word.starts_with(prefix))
                 && ["ible", "able", "ect", "ent", "al", "ate", "ular"].iter().any(|end| word.ends_with(end))
@@ -145,6 +144,17 @@ pub(super) const ALIASES: [&[&str]; 9] = [
     &["spain", "spanish", "spaniards"],
     &["greece", "greek", "greeks"],
 ];
+
+const TITLES: &[&str] = &[
+    "bishop", "captain", "chief", "doctor", "dr", "emperor", "empress", "general", "god", "internet", "king", "lady",
+    "lord", "minister", "miss", "mr", "mrs", "ms", "mum", "dad", "president", "prince", "princess", "professor",
+    "queen", "senator", "sir", "web",
+];
+
+/// A word that has a capital without being the name of one person or place.
+pub(crate) fn is_title(word: &str) -> bool {
+    TITLES.contains(&word)
+}
 
 #[cfg(test)]
 mod tests {

@@ -88,8 +88,9 @@ fn keys(token: &Token, vocabulary: &mut Vocabulary) -> Vec<u32> {
 
 /// `Argentina` and `Argentinian`, `China` and `Chinese`, `Banksy` and `Banksys`.
 fn root(word: &str) -> String {
-    const ENDINGS: [&str; 14] =
-        ["inians", "inian", "ians", "ian", "ans", "an", "ese", "ish", "ia", "es", "s", "a", "y", "e"];
+    const ENDINGS: [&str; 16] = [
+        "inians", "inian", "ians", "ian", "ans", "an", "ese", "ish", "ers", "er", "ia", "es", "s", "a", "y", "e",
+    ];
     const SHORTEST: usize = 4;
     let base = ENDINGS.iter().find_map(|ending| word.strip_suffix(ending).filter(|base| SHORTEST <= base.len()));
     format!("@{}", base.unwrap_or(word))
