@@ -4,18 +4,29 @@
 //! word that denies, one of the two has been turned round. Other ways to say no (`refuse`, `without`, `unlikely`) never
 //! accuse, they only excuse.
 
-use crate::align::{Aligned, Weights};
+use crate::align::{Aligned, Weights, count};
 use crate::read::{Denial, Pair, Role, Side, Token};
 
 /// Tokens to each side of a denial that are its company, and in which another text's denial counts.
 const REACH: usize = 7;
 /// Another denial excuses from so many tokens before the denied word to so many from it on.
-const BEFORE: usize = 6;
+const BEFORE: usize = 4;
 const BEHIND: usize = 4;
+/// What is forbidden or prevented stands far behind the word that says so.
+const FAR_BEFORE: usize = 10;
+/// A denial elsewhere in the sentence may still bear on the word.
+const ELSEWHERE: f64 = 0.8;
 /// Content words that a denial bears on.
 const SCOPE: usize = 1;
 /// Less company than so many words is chance.
 const FEWEST: usize = 3;
+/// The very words to both sides of a denial, side by side without it, are so much of a reversal,
+const SAME: f64 = 0.5;
+/// where so much of its company is shared as well: more where both are words of grammar.
+const LEAST: f64 = 0.1;
+const LEAST_OF_GRAMMAR: f64 = 0.2;
+/// Company at this distance counts half.
+const FADE: f64 = 4.0;
 /// What a word of grammar weighs beside a rare word.
 const GRAMMAR: f64 = 0.25;
 /// Company that stands in a sentence without the very word that is denied says so much less.
@@ -64,7 +75,7 @@ pub(crate) fn worst(pair: &Pair, aligned: &[Aligned], weights: &Weights) -> Flip
 }
 
 fn denials(side: &Side) -> impl Iterator<Item = usize> {
-    let plain = side.tokens.iter().enumerate().filter(|(_, token)| token.denial == Denial::Plain);
+    let plain = side.tokens.iter().enumerate().filter(|(_, token)| token.denial.is_plain());
     plain.map(|(at, _)| at).take(MOST)
 }
 
@@ -86,10 +97,26 @@ fn reversed(side: &Side, at: usize, (other, window): (&Side, &[usize]), weights:
         let part = |from: usize, to: usize| tokens.get(from..to.min(tokens.len())).unwrap_or_default();
         for (place, _) in tokens.iter().enumerate().filter(|(_, token)| scope.contains(&token.stem)) {
             let score = share(part(place.saturating_sub(REACH + 1), place + REACH + 1));
-            let excuse = part(place.saturating_sub(BEFORE), place + BEHIND);
-            if excuse.iter().any(|token| token.denial != Denial::None) {
+            let plain = part(place.saturating_sub(BEFORE), place + BEHIND);
+            let implied = part(place.saturating_sub(FAR_BEFORE), place + BEHIND);
+            if plain.iter().any(|token| token.denial != Denial::None)
+                || implied.iter().any(|token| token.denial == Denial::Implied)
+            {
                 denied = denied.max(score);
-            } else if asserted.0 < score {
+                continue;
+            }
+            let score = if tokens.iter().any(|token| token.denial != Denial::None) { score * ELSEWHERE } else { score };
+            if asserted.0 < score {
+                asserted = (score, first + place);
+            }
+        }
+        if let Some(place) = undenied(side, at, tokens) {
+            let score = share(part(place.saturating_sub(REACH + 1), place + REACH + 1));
+            let grammar = part(place, place + 2).iter().all(|token| token.role == Role::Stop);
+            let least = if grammar { LEAST_OF_GRAMMAR } else { LEAST };
+            let same = score + SAME * (1.0 - score);
+            if least < score && asserted.0 < same {
+                let score = same;
                 asserted = (score, first + place);
             }
         }
@@ -101,6 +128,20 @@ fn reversed(side: &Side, at: usize, (other, window): (&Side, &[usize]), weights:
         }
     }
     (denied < asserted.0).then_some((asserted.0 - denied, asserted.1))
+}
+
+/// Where the words to both sides of a denial stand side by side: `is not closing` and `is closing`.
+fn undenied(side: &Side, at: usize, tokens: &[Token]) -> Option<usize> {
+    let denial = side.tokens.get(at)?;
+    let before = if denial.denial == Denial::Joined { denial } else { side.tokens.get(at.checked_sub(1)?)? };
+    let after = side.tokens.get(at + 1)?;
+    if before.sentence != after.sentence || before.sentence != denial.sentence {
+        return None;
+    }
+    tokens.windows(2).position(|pair| match pair {
+        [one, two] => one.form == before.form && two.form == after.form && one.denial == Denial::None && two.denial == Denial::None,
+        _ => false,
+    })
 }
 
 /// What a word is compared by: content by its stem, grammar by its form.
@@ -119,12 +160,15 @@ fn scope(side: &Side, at: usize) -> Vec<u32> {
 /// The words around the denial in its sentence, each once, with their weights.
 fn company(side: &Side, at: usize, weights: &Weights) -> Vec<(u32, f64)> {
     let sentence = side.tokens.get(at).map_or(0, |token| token.sentence);
-    let near = side.tokens.iter().take(at + REACH + 1).skip(at.saturating_sub(REACH));
-    let near = near.filter(|token| token.sentence == sentence && token.denial != Denial::Plain);
+    let near = side.tokens.iter().enumerate().take(at + REACH + 1).skip(at.saturating_sub(REACH));
+    let near = near.filter(|(_, token)| token.sentence == sentence && token.denial != Denial::Plain);
     let mut words: Vec<(u32, f64)> = near
-        .map(|token| (key(token), if token.role == Role::Stop { GRAMMAR * weights.rare } else { weights.of(token.stem) }))
+        .map(|(place, token)| {
+            let weight = if token.role == Role::Stop { GRAMMAR * weights.rare } else { weights.of(token.stem) };
+            (key(token), weight / (1.0 + count(place.abs_diff(at)) / FADE))
+        })
         .collect();
-    words.sort_by_key(|word| word.0);
+    words.sort_by(|one, two| one.0.cmp(&two.0).then(two.1.total_cmp(&one.1)));
     words.dedup_by_key(|word| word.0);
     words
 }

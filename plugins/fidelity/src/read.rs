@@ -29,6 +29,14 @@ pub(crate) enum Denial {
     Implied,
     /// `not`, `never`.
     Plain,
+    /// `isn't`, `cannot`: a denial and what it denies in one word, whose form is the latter's.
+    Joined,
+}
+
+impl Denial {
+    pub(crate) fn is_plain(self) -> bool {
+        matches!(self, Self::Plain | Self::Joined)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -179,9 +187,9 @@ fn side(text: &str, vocabulary: &mut Vocabulary) -> Side {
             let opens =
                 side.tokens.len() == first || before.contains(['"', '“', '‘', '«', '„', ':', '(', '•', '…']);
             let number = numbers.next_if(|number| number.start < word.end);
-            let form = vocabulary.id(&word.lower);
+            let form = vocabulary.id(lists::affirmed(&word.lower));
             let mut token = Token {
-                stem: vocabulary.stem(form, &word.lower),
+                stem: vocabulary.stem(form, lists::affirmed(&word.lower)),
                 form,
                 role: if is_stop(&word.lower) { Role::Stop } else { Role::Content },
                 denial: match words.peek().map_or("", |next| next.lower.as_str()) {

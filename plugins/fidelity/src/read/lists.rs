@@ -12,7 +12,7 @@ const STOP: &[&str] = &[
     "each", "either", "else", "even", "ever", "every", "everyone", "everything", "few", "for", "from",
     "further", "get", "gets", "getting", "got", "had", "has", "have", "having", "he", "her", "here", "hers",
     "herself", "him", "himself", "his", "how", "however", "i", "if", "in", "into", "is", "it", "its",
-    "itself", "just", "least", "less", "like", "many", "may", "me", "might", "mine", "more", "most", "much",
+    "itself", "just", "least", "less", "many", "may", "me", "might", "mine", "more", "most", "much",
     "must", "my", "myself", "neither", "never", "no", "none", "nor", "not", "nothing", "now", "of", "off",
     "often", "on", "once", "one", "only", "or", "other", "others", "our", "ours", "out", "over", "own", "per",
     "perhaps", "quite", "rather", "really", "same", "she", "should", "since", "so", "some", "someone",
@@ -44,7 +44,7 @@ pub(crate) fn is_stop(word: &str) -> bool {
 }
 
 const PLAIN: &[&str] = &[
-    "not", "never", "no", "cannot", "nor", "neither", "none", "nobody", "nothing", "nowhere", "nicht", "kein",
+    "not", "never", "no", "nor", "neither", "none", "nobody", "nothing", "nowhere", "nicht", "kein",
     "keine", "keinen", "nie", "pas", "jamais", "ne", "nunca", "non", "não", "niet", "geen", "mai",
 ];
 
@@ -57,9 +57,21 @@ const IMPLIED: &[&str] = &[
     "cancel", "block", "ignor", "beyond", "far",
 ];
 
+/// What `isn't` and `cannot` deny; other words as they are.
+pub(super) fn affirmed(word: &str) -> &str {
+    match word {
+        "can't" | "cannot" => "can",
+        "won't" => "will",
+        _ => word.strip_suffix("n't").unwrap_or(word),
+    }
+}
+
 /// Whether a word in lower case denies what follows it.
 pub(super) fn denial(word: &str) -> Denial {
-    if PLAIN.contains(&word) || word.ends_with("n't") {
+    if word.ends_with("n't") || word == "cannot" {
+        return Denial::Joined;
+    }
+    if PLAIN.contains(&word) {
         return Denial::Plain;
     }
     // `lost`, `bank` and `den` are words of their own, and nothing is won by telling them apart: an implied denial only
@@ -185,7 +197,7 @@ mod tests {
     #[test]
     fn denials_are_told() {
         for (word, expected) in
-            [("not", Denial::Plain), ("isn't", Denial::Plain), ("refused", Denial::Implied), ("unhappy", Denial::Implied),
+            [("not", Denial::Plain), ("isn't", Denial::Joined), ("refused", Denial::Implied), ("unhappy", Denial::Implied),
             ("under", Denial::None), ("house", Denial::None), ("useless", Denial::Implied), ("impossible", Denial::Implied)]
         {
             assert_eq!(denial(word), expected, "{word}");
