@@ -31,6 +31,8 @@ pub(crate) struct Measures {
     pub(crate) copied: f64,
     pub(crate) copied_words: usize,
     pub(crate) repeated: f64,
+    /// The same of the source: a song may be rewritten as one.
+    pub(crate) source_repeated: f64,
 }
 
 pub(crate) fn of(source: &str, rewrite: &str) -> Measures {
@@ -47,7 +49,7 @@ pub(crate) fn of(source: &str, rewrite: &str) -> Measures {
     Measures {
         new_number: new_numbers(&pair, &numbers, rewrite),
         number_swap: swapped(&numbers.worst(), (&pair, (source, rewrite)), (&pair.source.numbers, &pair.rewrite.numbers)),
-        new_name: new_names(&pair, &names, rewrite),
+        new_name: new_names(&pair, &names, (source, rewrite)),
         name_swap: swapped(&names.worst(), (&pair, (source, rewrite)), (&pair.source.names, &pair.rewrite.names)),
         negation: negation(&pair, &aligned, &weights, (source, rewrite)),
         addition: addition(&pair, &aligned, rewrite),
@@ -58,6 +60,7 @@ pub(crate) fn of(source: &str, rewrite: &str) -> Measures {
         copied,
         copied_words,
         repeated: runs::repeated(&forms(&pair.rewrite), REPEATED_RUN),
+        source_repeated: runs::repeated(&forms(&pair.source), REPEATED_RUN),
     }
 }
 
@@ -94,18 +97,38 @@ fn new_numbers(pair: &Pair, fits: &Fits<'_>, rewrite: &str) -> Found {
 }
 
 /// How sure it is that a name of the rewrite is not the source's.
-fn new_names(pair: &Pair, fits: &Fits<'_>, rewrite: &str) -> Found {
+fn new_names(pair: &Pair, fits: &Fits<'_>, (source, rewrite): (&str, &str)) -> Found {
     let known: std::collections::BTreeSet<u32> =
         pair.source.tokens.iter().map(|token| token.stem).collect();
     let is_new = |name: &Mention| {
         let mut stems = pair.rewrite.tokens.iter().take(name.last + 1).skip(name.first);
-        !pair.source.names.iter().any(|other| other.is(name)) && stems.all(|token| !known.contains(&token.stem))
+        let spelt = said(rewrite, &pair.rewrite, name);
+        !pair.source.names.iter().any(|other| other.is(name))
+            && stems.all(|token| !known.contains(&token.stem))
+            && !pair.source.names.iter().any(|other| is_misspelt(said(source, &pair.source, other), spelt))
     };
     let base = |name: &Mention| {
         let word = said(rewrite, &pair.rewrite, name).to_lowercase();
         if read::is_title(&word) { NEW_BUT_SMALL } else { NEW }
     };
     newest(pair, fits, rewrite, ("name", &pair.rewrite.names), (&is_new, &base))
+}
+
+/// Whether two long names are one letter apart, a possessive aside: a slip of the pen, not another name.
+fn is_misspelt(one: &str, other: &str) -> bool {
+    const SHORTEST: usize = 5;
+    let letters = |name: &str| -> Vec<char> {
+        let name = name.trim_end_matches("'s").trim_end_matches("’s");
+        name.chars().flat_map(char::to_lowercase).collect()
+    };
+    let (one, other) = (letters(one), letters(other));
+    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
+    if short.len() < SHORTEST || short.len() + 1 < long.len() {
+        return false;
+    }
+    let same = short.iter().zip(&long).take_while(|(one, other)| one == other).count();
+    let rest = |letters: &[char], from: usize| letters.get(from..).map(<[char]>::to_vec).unwrap_or_default();
+    rest(&short, same + usize::from(short.len() == long.len())) == rest(&long, same + 1)
 }
 
 type OfMention<'a, T> = &'a dyn Fn(&Mention) -> T;

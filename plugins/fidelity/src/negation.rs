@@ -28,7 +28,7 @@ const LEAST_OF_GRAMMAR: f64 = 0.2;
 /// Company at this distance counts half.
 const FADE: f64 = 4.0;
 /// What a word of grammar weighs beside a rare word.
-const GRAMMAR: f64 = 0.25;
+const GRAMMAR: f64 = 0.4;
 /// Company that stands in a sentence without the very word that is denied says so much less.
 const LOOSE: f64 = 0.6;
 /// More denials than this in a text are not looked at.
@@ -97,10 +97,10 @@ fn reversed(side: &Side, at: usize, (other, window): (&Side, &[usize]), weights:
         let part = |from: usize, to: usize| tokens.get(from..to.min(tokens.len())).unwrap_or_default();
         for (place, _) in tokens.iter().enumerate().filter(|(_, token)| scope.contains(&token.stem)) {
             let score = share(part(place.saturating_sub(REACH + 1), place + REACH + 1));
-            let plain = part(place.saturating_sub(BEFORE), place + BEHIND);
-            let implied = part(place.saturating_sub(FAR_BEFORE), place + BEHIND);
-            if plain.iter().any(|token| token.denial != Denial::None)
-                || implied.iter().any(|token| token.denial == Denial::Implied)
+            let around = part(place.saturating_sub(BEFORE), place).iter().chain(part(place + 1, place + BEHIND));
+            let far = part(place.saturating_sub(FAR_BEFORE), place);
+            if around.into_iter().any(|token| token.denial != Denial::None)
+                || far.iter().any(|token| token.denial == Denial::Forbidding)
             {
                 denied = denied.max(score);
                 continue;
@@ -139,7 +139,7 @@ fn undenied(side: &Side, at: usize, tokens: &[Token]) -> Option<usize> {
         return None;
     }
     tokens.windows(2).position(|pair| match pair {
-        [one, two] => one.form == before.form && two.form == after.form && one.denial == Denial::None && two.denial == Denial::None,
+        [one, two] => one.form == before.form && two.form == after.form && !one.denial.is_plain() && !two.denial.is_plain(),
         _ => false,
     })
 }

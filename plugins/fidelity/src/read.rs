@@ -27,6 +27,8 @@ pub(crate) enum Denial {
     None,
     /// `refuse`, `without`, `unlikely`: another way to say no.
     Implied,
+    /// `forbid`, `prevent`: the same, and what it bears on may stand far behind it.
+    Forbidding,
     /// `not`, `never`.
     Plain,
     /// `isn't`, `cannot`: a denial and what it denies in one word, whose form is the latter's.
@@ -142,8 +144,16 @@ pub(crate) fn mended(text: &str) -> Cow<'_, str> {
 #[derive(Debug, Default)]
 struct Vocabulary {
     ids: HashMap<String, u32>,
-    stems: BTreeMap<u32, u32>,
+    facts: BTreeMap<u32, Facts>,
     words: Vec<String>,
+}
+
+/// What is the same wherever a word stands.
+#[derive(Debug, Clone, Copy)]
+struct Facts {
+    stem: u32,
+    role: Role,
+    denial: Denial,
 }
 
 impl Vocabulary {
@@ -157,13 +167,19 @@ impl Vocabulary {
         id
     }
 
-    fn stem(&mut self, form: u32, word: &str) -> u32 {
-        if let Some(&stem) = self.stems.get(&form) {
-            return stem;
+    /// The form of a word in lower case and what is known of it. `Isn't` has the form of `is`, and facts of its own.
+    fn facts(&mut self, word: &str) -> (u32, Facts) {
+        let id = self.id(word);
+        let affirmed = lists::affirmed(word);
+        let form = if affirmed == word { id } else { self.id(affirmed) };
+        if let Some(facts) = self.facts.get(&id) {
+            return (form, *facts);
         }
-        let stem = self.id(&stems::stem(word));
-        self.stems.insert(form, stem);
-        stem
+        let stem = self.id(&stems::stem(affirmed));
+        let role = if lists::is_stop(word) { Role::Stop } else { Role::Content };
+        let facts = Facts { stem, role, denial: lists::denial(word) };
+        self.facts.insert(id, facts);
+        (form, facts)
     }
 
     fn word(&self, id: u32) -> &str {
@@ -187,15 +203,15 @@ fn side(text: &str, vocabulary: &mut Vocabulary) -> Side {
             let opens =
                 side.tokens.len() == first || before.contains(['"', '“', '‘', '«', '„', ':', '(', '•', '…']);
             let number = numbers.next_if(|number| number.start < word.end);
-            let form = vocabulary.id(lists::affirmed(&word.lower));
+            let (form, facts) = vocabulary.facts(&word.lower);
             let mut token = Token {
-                stem: vocabulary.stem(form, lists::affirmed(&word.lower)),
+                stem: facts.stem,
                 form,
-                role: if is_stop(&word.lower) { Role::Stop } else { Role::Content },
+                role: facts.role,
                 denial: match words.peek().map_or("", |next| next.lower.as_str()) {
                     // `Not only this but also that` denies nothing.
                     "only" | "just" | "merely" | "necessarily" => Denial::None,
-                    _ => lists::denial(&word.lower),
+                    _ => facts.denial,
                 },
                 sentence,
                 start: word.start,

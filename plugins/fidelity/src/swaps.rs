@@ -36,6 +36,8 @@ pub(crate) struct Fits<'a> {
     sources: Vec<Company<'a>>,
     rewrites: Vec<Company<'a>>,
     fits: Vec<Vec<f64>>,
+    /// For each place how well what it has fits there, where the rewrite has it.
+    explained: Vec<f64>,
 }
 
 impl<'a> Fits<'a> {
@@ -50,15 +52,16 @@ impl<'a> Fits<'a> {
             .iter()
             .map(|one| sources.iter().map(|other| fit(one, other, weights)).collect())
             .collect();
-        Self { sources, rewrites, fits }
+        let mut all = Self { sources, rewrites, fits, explained: Vec::new() };
+        all.explained = (0..all.sources.len()).map(|place| all.explain(place)).collect();
+        all
     }
 
     fn at(&self, one: usize, place: usize) -> f64 {
         self.fits.get(one).and_then(|row| row.get(place)).copied().unwrap_or(0.0)
     }
 
-    /// How well what the source has at `place` itself fits there, where the rewrite has it.
-    fn explained(&self, place: usize) -> f64 {
+    fn explain(&self, place: usize) -> f64 {
         let Some(other) = self.sources.get(place) else { return 0.0 };
         let twins = self.rewrites.iter().enumerate().filter(|(_, twin)| twin.mention.is(other.mention));
         twins.map(|(twin, _)| self.at(twin, place)).fold(0.0, f64::max)
@@ -76,7 +79,7 @@ impl<'a> Fits<'a> {
             {
                 continue;
             }
-            let score = (theirs - own).min(theirs - self.explained(place)) / company.total;
+            let score = (theirs - own).min(theirs - self.explained.get(place).copied().unwrap_or(0.0)) / company.total;
             let score = score * self.doubt(company, other);
             if taken.score < score {
                 taken = Swap { score: score.min(1.0), found: Some((one, place)) };

@@ -50,12 +50,15 @@ const PLAIN: &[&str] = &[
 
 /// Stems of words that deny in their own way. A word that begins so is one.
 const IMPLIED: &[&str] = &[
-    "without", "fail", "refus", "den", "lack", "unable", "hardly", "barely", "scarcely", "rarely", "seldom", "few",
-    "little", "less", "stop", "prevent", "avoid", "reject", "lose", "lost", "miss", "against", "impossib", "unlikel",
-    "illegal", "ban", "forbid", "prohib", "absen", "except", "instead", "despite", "too", "wrong", "false", "myth",
+    "without", "fail", "den", "lack", "unable", "hardly", "barely", "scarcely", "rarely", "seldom", "few",
+    "little", "less", "stop", "avoid", "lose", "lost", "miss", "against", "impossib", "unlikel",
+    "illegal", "absen", "except", "instead", "despite", "wrong", "false", "myth",
     "doubt", "difficult", "hard", "disagree", "dislike", "declin", "oppos", "reduc", "free", "empty", "quit",
-    "cancel", "block", "ignor", "beyond", "far",
+    "cancel", "ignor", "beyond", "far",
 ];
+
+/// Stems of words that deny what stands anywhere behind them.
+const FORBIDDING: &[&str] = &["ban", "block", "forbid", "forbad", "prevent", "prohib", "refus", "reject"];
 
 /// What `isn't` and `cannot` deny; other words as they are.
 pub(super) fn affirmed(word: &str) -> &str {
@@ -76,6 +79,9 @@ pub(super) fn denial(word: &str) -> Denial {
     }
     // `lost`, `bank` and `den` are words of their own, and nothing is won by telling them apart: an implied denial only
     // ever excuses.
+    if FORBIDDING.iter().any(|stem| word.starts_with(stem)) {
+        return Denial::Forbidding;
+    }
     let prefixed = word.len() > 5
         && (word.starts_with("un") && !word.starts_with("under") && !["unit", "univ", "unif", "uniq", "unio", "unic", "unis"].iter().any(|start| word.starts_with(start))
             || word.starts_with("dis")
@@ -197,7 +203,7 @@ mod tests {
     #[test]
     fn denials_are_told() {
         for (word, expected) in
-            [("not", Denial::Plain), ("isn't", Denial::Joined), ("refused", Denial::Implied), ("unhappy", Denial::Implied),
+            [("not", Denial::Plain), ("isn't", Denial::Joined), ("refused", Denial::Forbidding), ("unhappy", Denial::Implied),
             ("under", Denial::None), ("house", Denial::None), ("useless", Denial::Implied), ("impossible", Denial::Implied)]
         {
             assert_eq!(denial(word), expected, "{word}");
