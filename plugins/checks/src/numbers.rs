@@ -165,8 +165,26 @@ fn word_number(symbols: &[(usize, char)], at: usize) -> (Option<(Vec<String>, Wr
 }
 
 const SMALL: [&str; 20] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 
 const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
@@ -189,8 +207,18 @@ fn scale(word: &str) -> Option<usize> {
 }
 
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-    "november", "december",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
 ];
 
 const ORDINALS: [&str; 10] =
@@ -202,7 +230,8 @@ fn loose(word: &str) -> Option<Vec<String>> {
         "half" | "halve" | "halved" | "halves" => &["2", "50", "0.5"],
         "third" | "thirds" => &["3", "33"],
         "quarter" | "quarters" => &["4", "25"],
-        "twice" | "double" | "doubled" | "doubling" | "couple" | "pair" | "both" | "twin" | "twins" | "twofold" => &["2"],
+        "twice" | "double" | "doubled" | "doubling" | "couple" | "pair" | "both" | "twin" | "twins"
+        | "twofold" => &["2"],
         "triple" | "tripled" | "treble" | "trebled" | "trio" | "threefold" => &["3"],
         "quadruple" | "quadrupled" | "fourfold" => &["4"],
         "tenfold" => &["10"],

@@ -21,8 +21,7 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
             '。' | '！' | '？' | '।' | '؟' => Some(at + symbol.len_utf8()),
             '.' | '!' | '?' | '…' => {
                 let mut end = at + symbol.len_utf8();
-                while let Some((next, mark)) =
-                    symbols.next_if(|(_, next)| "\"'”’»).!?]".contains(*next))
+                while let Some((next, mark)) = symbols.next_if(|(_, next)| "\"'”’»).!?]".contains(*next))
                 {
                     end = next + mark.len_utf8();
                 }
@@ -48,8 +47,8 @@ fn push(text: &str, range: Range<usize>, sentences: &mut Vec<Range<usize>>) {
 }
 
 const ABBREVIATIONS: &[&str] = &[
-    "mr", "mrs", "ms", "dr", "prof", "st", "vs", "jr", "sr", "inc", "ltd", "co", "corp", "gen", "col",
-    "rev", "hon", "fig", "al", "approx", "bzw", "ca", "mme",
+    "mr", "mrs", "ms", "dr", "prof", "st", "vs", "jr", "sr", "inc", "ltd", "co", "corp", "gen", "col", "rev",
+    "hon", "fig", "al", "approx", "bzw", "ca", "mme",
 ];
 
 /// Whether the mark at `at` ends the sentence that began at `start`; `end` is behind closing quotes.
@@ -59,7 +58,8 @@ fn ends(text: &str, start: usize, at: usize, end: usize) -> bool {
     if !next.is_whitespace() {
         return false;
     }
-    let opening = after.trim_start().trim_start_matches(['"', '\'', '“', '‘', '«', '(', '[', '-', '–', '—', ' ']);
+    let opening =
+        after.trim_start().trim_start_matches(['"', '\'', '“', '‘', '«', '(', '[', '-', '–', '—', ' ']);
     if opening.starts_with(char::is_lowercase) {
         return false;
     }

@@ -25,8 +25,12 @@ pub fn find(text: &str) -> Vec<Word> {
         if !first.is_alphanumeric() {
             continue;
         }
-        let mut word =
-            Word { start, end: start + first.len_utf8(), lower: String::new(), capital: first.is_uppercase() };
+        let mut word = Word {
+            start,
+            end: start + first.len_utf8(),
+            lower: String::new(),
+            capital: first.is_uppercase(),
+        };
         word.lower.extend(first.to_lowercase());
         if is_unspaced(first) {
             words.push(word);

@@ -71,12 +71,16 @@ fn table(name: &str, articles: &[Article], tuning: bool) {
 
 fn cost(articles: &[Article]) {
     const ROUNDS: usize = 10;
-    let halves: Vec<(&str, &str)> =
-        articles.iter().flat_map(Article::pairs).flat_map(|(source, rewrite)| [(part(source), part(rewrite))]).collect();
+    let halves: Vec<(&str, &str)> = articles
+        .iter()
+        .flat_map(Article::pairs)
+        .flat_map(|(source, rewrite)| [(part(source), part(rewrite))])
+        .collect();
     let whole: Vec<(&str, &str)> = articles.iter().flat_map(Article::pairs).collect();
     for (name, pairs) in [("segments of a third of an article", halves), ("whole articles", whole)] {
         let begun = cpu();
-        let passed = (0..ROUNDS).flat_map(|_| &pairs).filter(|(source, rewrite)| judge(source, rewrite)).count();
+        let passed =
+            (0..ROUNDS).flat_map(|_| &pairs).filter(|(source, rewrite)| judge(source, rewrite)).count();
         let spent = (cpu() - begun).as_secs_f64() * 1e3;
         let bytes: usize = pairs.iter().map(|(source, rewrite)| source.len() + rewrite.len()).sum();
         let judged = count(pairs.len() * ROUNDS);

@@ -103,7 +103,8 @@ fn sentence(stems: &[u32], weights: &Weights, lengths: &[f64]) -> Aligned {
             *votes.entry(place).or_default() += weights.of(stem);
         }
     }
-    let score = |(place, vote): (&usize, &f64)| vote / lengths.get(*place).copied().unwrap_or(1.0).max(1.0).sqrt();
+    let score =
+        |(place, vote): (&usize, &f64)| vote / lengths.get(*place).copied().unwrap_or(1.0).max(1.0).sqrt();
     let mut ranked: Vec<(f64, usize)> = votes.iter().map(|vote| (score(vote), *vote.0)).collect();
     ranked.sort_by(|one, two| two.0.total_cmp(&one.0).then(one.1.cmp(&two.1)));
     let best = ranked.first().map(|(_, place)| *place);

@@ -52,8 +52,11 @@ faithful. Answer with JSON: {{\"problem\": \"…\", \"faithful\": true or false}
 
 pub(crate) fn mend(model: &str, material: Material<'_>, problem: &str, max_tokens: u32) -> Prompt {
     // What a judge wrote is quoted on one line of bounded length, whatever it is.
-    let problem: String =
-        problem.chars().map(|symbol| if symbol.is_control() { ' ' } else { symbol }).take(MOST_PROBLEM_CHARS).collect();
+    let problem: String = problem
+        .chars()
+        .map(|symbol| if symbol.is_control() { ' ' } else { symbol })
+        .take(MOST_PROBLEM_CHARS)
+        .collect();
     let user = format!("{}\n\nThe fault that was found: {problem}", material.fenced());
     let mut asked = prompt(model, user, max_tokens);
     asked.system = Some(MEND.to_owned());

@@ -97,7 +97,9 @@ pub(crate) fn outcome(text: &str, segments: &[Segment<'_>], settings: &Settings,
         return Outcome::drop_with(reject.word(), shortened(problem));
     }
     let draft = fields(segments);
-    if settings.action == Action::Tag || segments.iter().all(|one| one.failed.is_none() && one.mended.is_none()) {
+    if settings.action == Action::Tag
+        || segments.iter().all(|one| one.failed.is_none() && one.mended.is_none())
+    {
         return Outcome::keep(draft);
     }
     let kept = || segments.iter().filter(|segment| segment.failed.is_none());
@@ -178,7 +180,8 @@ fn rewritten(text: &str, segments: &[Segment<'_>], gaps: Gaps, family: Family) -
 /// For a text that does not have its rewrites as they are in the fields.
 fn joined(segments: &[Segment<'_>], instead: &dyn Fn(&Segment<'_>) -> String, family: Family) -> String {
     let parts = segments.iter().flat_map(|segment| {
-        let source = if family == Family::Questions { segment.source.trim().to_owned() } else { String::new() };
+        let source =
+            if family == Family::Questions { segment.source.trim().to_owned() } else { String::new() };
         [source, instead(segment)]
     });
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")

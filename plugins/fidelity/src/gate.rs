@@ -136,7 +136,11 @@ fn values(measures: &Measures, unanswerable: f64, held: &Held, doubt: f64) -> Sa
         (Reject::Negation, measures.negation.clone(), held.negation),
         (Reject::Addition, measures.addition.clone(), held.addition),
         (Reject::Addition, plain(measures.novelty, "most of its words are not in the source"), held.novelty),
-        (Reject::Unanswerable, plain(unanswerable, "the source does not have the answers"), held.unanswerable),
+        (
+            Reject::Unanswerable,
+            plain(unanswerable, "the source does not have the answers"),
+            held.unanswerable,
+        ),
     ];
     for (reject, found, limit) in sure.iter().chain(&doubted) {
         if *limit < found.value {

@@ -1,10 +1,12 @@
 //! Errors put into true rewrites, to measure what the gates find. Seeded: the same seed makes the same error.
 //!
-//! It finds its own places and shares nothing with the gates but the splitting into words and sentences, so that it cannot
-//! favour what they can see.
+//! It finds its own places and shares nothing with the gates but the splitting into words, sentences and numbers, so that it
+//! cannot favour what they can see.
 
 use palimpsest_checks::{numbers, sentences, words};
 use palimpsest_plugin::seed;
+
+use crate::read::mended;
 
 /// What is put in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +67,7 @@ type Place = (usize, usize);
 /// The rewrite with one error of this kind, or none where it has no place for one. `other`: another article.
 #[must_use]
 pub fn inject(kind: Kind, rewrite: &str, other: &str, number: u64) -> Option<String> {
+    let (rewrite, other) = (&*mended(rewrite), &*mended(other));
     let mut dice = Dice(seed(&[kind.word(), rewrite, &number.to_string()]));
     match kind {
         Kind::NumberChanged => {
@@ -118,9 +121,9 @@ fn exchanged(text: &str, places: &[Place], dice: &mut Dice) -> Option<String> {
 
 /// The digits of numbers in figures, and small numbers in words.
 fn figures(text: &str) -> Vec<Place> {
-    let numbers = numbers::find(text).into_iter().filter(|number| {
-        matches!(number.written, numbers::Written::Figures | numbers::Written::Words)
-    });
+    let numbers = numbers::find(text)
+        .into_iter()
+        .filter(|number| matches!(number.written, numbers::Written::Figures | numbers::Written::Words));
     numbers
         .filter_map(|number| {
             let said = text.get(number.start..number.end)?;
@@ -162,8 +165,30 @@ fn changed(number: &str, dice: &mut Dice) -> Option<String> {
 }
 
 const NO_NAMES: [&str; 24] = [
-    "I", "I'm", "I’m", "I've", "I’ve", "I'd", "I’d", "I'll", "I’ll", "January", "February", "March", "April", "May",
-    "June", "July", "August", "September", "October", "November", "December", "The", "A", "Mr",
+    "I",
+    "I'm",
+    "I’m",
+    "I've",
+    "I’ve",
+    "I'd",
+    "I’d",
+    "I'll",
+    "I’ll",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+    "The",
+    "A",
+    "Mr",
 ];
 
 /// Words in a row with capitals inside of sentences.
@@ -182,7 +207,9 @@ fn names(text: &str) -> Vec<Place> {
             let bare = said.strip_suffix("’s").or_else(|| said.strip_suffix("'s")).unwrap_or(said);
             let end = word.start + bare.len();
             match names.last_mut() {
-                Some(last) if text.get(last.1..word.start).is_some_and(|gap| gap == " " || gap == "\n") => last.1 = end,
+                Some(last) if text.get(last.1..word.start).is_some_and(|gap| gap == " " || gap == "\n") => {
+                    last.1 = end
+                }
                 _ => names.push((word.start, end)),
             }
         }
@@ -207,7 +234,8 @@ fn flipped(text: &str, dice: &mut Dice) -> Option<String> {
                 let base = match lower {
                     "can't" => "can",
                     "won't" => "will",
-                    _ => said.get(..said.len() - said.chars().rev().take(3).map(char::len_utf8).sum::<usize>())?,
+                    _ => said
+                        .get(..said.len() - said.chars().rev().take(3).map(char::len_utf8).sum::<usize>())?,
                 };
                 edits.push(((word.start, word.end), base.to_owned()));
             }

@@ -72,7 +72,8 @@ fn script(text: &str) -> Option<Script> {
             *count += 1;
         }
     }
-    let main = SCRIPTS.iter().zip(letters).find(|(_, count)| all < count * MAIN).map(|(script, _)| *script)?;
+    let main =
+        SCRIPTS.iter().zip(letters).find(|(_, count)| all < count * MAIN).map(|(script, _)| *script)?;
     // A character of an unspaced script says as much as several letters.
     let needed = if main == Script::Unspaced { FEWEST_LETTERS / 4 } else { FEWEST_LETTERS };
     (needed <= all).then_some(main)
@@ -113,7 +114,11 @@ mod tests {
 
     #[test]
     fn languages_differ_by_letters_or_small_words() {
-        assert!(differ(ENGLISH, GERMAN) && differ(ENGLISH, RUSSIAN) && differ(RUSSIAN, "河水从早上开始上涨到中午时低处的田地已经被淹没了"));
+        assert!(
+            differ(ENGLISH, GERMAN)
+                && differ(ENGLISH, RUSSIAN)
+                && differ(RUSSIAN, "河水从早上开始上涨到中午时低处的田地已经被淹没了")
+        );
         assert!(!differ(ENGLISH, ENGLISH) && !differ(GERMAN, GERMAN) && !differ(RUSSIAN, RUSSIAN));
         assert!(!differ(ENGLISH, "Sí.") && !differ("", GERMAN));
     }

@@ -25,15 +25,13 @@ mod settings;
 mod swaps;
 
 use palimpsest_checks::talk::Leaks;
-use palimpsest_plugin::{
-    Column, Finish, Kind, Level, Outcome, Page, Prompt, Stage, Value, column, register,
-};
+use palimpsest_plugin::{Column, Finish, Kind, Level, Outcome, Page, Prompt, Stage, Value, column, register};
 
 use ask::Material;
 use document::Segment;
 use gate::{Reject, Said};
-pub use settings::{Action, Fails, Family, Gaps, Limits, Settings};
 use settings::Held;
+pub use settings::{Action, Fails, Family, Gaps, Limits, Settings};
 
 /// The host takes so many prompts in one round of asking; what is beyond is judged by the gates alone.
 const MOST_PROMPTS: usize = 256;
@@ -87,8 +85,9 @@ impl Stage for Fidelity {
         }
         let held = self.settings.held(page.text_field("style").unwrap_or_default());
         let pairs = sources.iter().zip(rewrites);
-        let mut segments: Vec<Segment<'_>> =
-            pairs.map(|(source, rewrite)| Segment::new(source, rewrite, self.gate(source, rewrite, &held))).collect();
+        let mut segments: Vec<Segment<'_>> = pairs
+            .map(|(source, rewrite)| Segment::new(source, rewrite, self.gate(source, rewrite, &held)))
+            .collect();
         self.judge(page, &mut segments).await;
         self.mend(page, &held, &mut segments).await;
         for (at, segment) in segments.iter().enumerate() {
@@ -143,7 +142,9 @@ impl Fidelity {
             return;
         }
         let id = page.document().id.as_str();
-        let failed = |segment: &&mut Segment<'_>| segment.failed.as_ref().is_some_and(|(reject, _)| reject.is_mendable());
+        let failed = |segment: &&mut Segment<'_>| {
+            segment.failed.as_ref().is_some_and(|(reject, _)| reject.is_mendable())
+        };
         let failed: Vec<&mut Segment<'_>> = segments.iter_mut().filter(failed).take(MOST_PROMPTS).collect();
         let prompts: Vec<Prompt> = failed
             .iter()
@@ -160,7 +161,8 @@ impl Fidelity {
         let mut places: Vec<&mut Segment<'_>> = Vec::new();
         for (segment, reply) in failed.into_iter().zip(replies) {
             let whole = reply.ok().filter(|reply| reply.finish == Finish::Stop);
-            let Some(text) = whole.map(|reply| ask::mended(&reply.text)).filter(|text| !text.is_empty()) else {
+            let Some(text) = whole.map(|reply| ask::mended(&reply.text)).filter(|text| !text.is_empty())
+            else {
                 continue;
             };
             let gated = self.gate(segment.source, &text, held);

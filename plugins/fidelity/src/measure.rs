@@ -48,9 +48,17 @@ pub(crate) fn of(source: &str, rewrite: &str) -> Measures {
     let (numbers, names) = (fits(|side| &side.numbers), fits(|side| &side.names));
     Measures {
         new_number: new_numbers(&pair, &numbers, rewrite),
-        number_swap: swapped(&numbers.worst(), (&pair, (source, rewrite)), (&pair.source.numbers, &pair.rewrite.numbers)),
+        number_swap: swapped(
+            &numbers.worst(),
+            (&pair, (source, rewrite)),
+            (&pair.source.numbers, &pair.rewrite.numbers),
+        ),
         new_name: new_names(&pair, &names, (source, rewrite)),
-        name_swap: swapped(&names.worst(), (&pair, (source, rewrite)), (&pair.source.names, &pair.rewrite.names)),
+        name_swap: swapped(
+            &names.worst(),
+            (&pair, (source, rewrite)),
+            (&pair.source.names, &pair.rewrite.names),
+        ),
         negation: negation(&pair, &aligned, &weights, (source, rewrite)),
         addition: addition(&pair, &aligned, rewrite),
         novelty: novelty(&pair, &weights),
@@ -98,14 +106,19 @@ fn new_numbers(pair: &Pair, fits: &Fits<'_>, rewrite: &str) -> Found {
 
 /// How sure it is that a name of the rewrite is not the source's.
 fn new_names(pair: &Pair, fits: &Fits<'_>, (source, rewrite): (&str, &str)) -> Found {
-    let known: std::collections::BTreeSet<u32> =
-        pair.source.tokens.iter().map(|token| token.stem).collect();
+    let known: std::collections::BTreeSet<u32> = pair.source.tokens.iter().map(|token| token.stem).collect();
+    let keys: std::collections::BTreeSet<u32> =
+        pair.source.names.iter().flat_map(|name| name.keys.iter().copied()).collect();
+    // A name is new by any of its words: `President Lincoln` where the source has another president.
     let is_new = |name: &Mention| {
-        let mut stems = pair.rewrite.tokens.iter().take(name.last + 1).skip(name.first);
-        let spelt = said(rewrite, &pair.rewrite, name);
-        !pair.source.names.iter().any(|other| other.is(name))
-            && stems.all(|token| !known.contains(&token.stem))
-            && !pair.source.names.iter().any(|other| is_misspelt(said(source, &pair.source, other), spelt))
+        let words = pair.rewrite.tokens.iter().take(name.last + 1).skip(name.first);
+        let new = words
+            .filter(|word| !known.contains(&word.stem) && !word.keys.iter().any(|key| keys.contains(key)));
+        let new: Vec<&str> = new.filter_map(|word| rewrite.get(word.start..word.end)).collect();
+        let misspelt = |word: &str| {
+            pair.source.names.iter().any(|other| is_misspelt(said(source, &pair.source, other), word))
+        };
+        new.into_iter().any(|word| !misspelt(word)) && !misspelt(said(rewrite, &pair.rewrite, name))
     };
     let base = |name: &Mention| {
         let word = said(rewrite, &pair.rewrite, name).to_lowercase();
@@ -142,7 +155,8 @@ fn newest(
 ) -> Found {
     let mut found = Found::default();
     for (at, mention) in rewrites.iter().enumerate().filter(|(_, mention)| mention.sure && is_new(mention)) {
-        let value = base(mention) + fits.replaced(at) * (1.0 - NEW);
+        let base = base(mention);
+        let value = base + fits.replaced(at) * (1.0 - base);
         if found.value < value {
             let said = said(rewrite, &pair.rewrite, mention);
             found = Found { value, problem: format!("the {what} \"{said}\" is not in the source") };

@@ -130,7 +130,8 @@ pub fn measure(articles: &[Article], tuning: bool) -> Table {
                     let level = [1, 2, 2].get(level).copied().unwrap_or(2);
                     let other = other.and_then(|other| other.levels.get(level)).map_or("", String::as_str);
                     let Some(wrong) = inject(kind, rewrite, other, number) else { continue };
-                    let found: Vec<Reject> = rejects(source, &wrong).into_iter().map(|(reject, _)| reject).collect();
+                    let found: Vec<Reject> =
+                        rejects(source, &wrong).into_iter().map(|(reject, _)| reject).collect();
                     table.recall.entry(kind).or_default().add(&found, gates(kind));
                 }
             }

@@ -81,8 +81,13 @@ fn denials(side: &Side) -> impl Iterator<Item = usize> {
 
 /// How sure it is that what the denial at `at` bears on is asserted in one of the sentences `window` of `other`, and where:
 /// the share of the denial's company that stands around the denied word there, beyond what stands around it denied.
-fn reversed(side: &Side, at: usize, (other, window): (&Side, &[usize]), weights: &Weights) -> Option<(f64, usize)> {
-    let scope = scope(side, at);
+fn reversed(
+    side: &Side,
+    at: usize,
+    (other, window): (&Side, &[usize]),
+    weights: &Weights,
+) -> Option<(f64, usize)> {
+    let (scope, far) = scope(side, at);
     let company = company(side, at, weights);
     let total: f64 = company.iter().map(|(_, weight)| weight).sum();
     let share = |within: &[Token]| {
@@ -97,15 +102,21 @@ fn reversed(side: &Side, at: usize, (other, window): (&Side, &[usize]), weights:
         let part = |from: usize, to: usize| tokens.get(from..to.min(tokens.len())).unwrap_or_default();
         for (place, _) in tokens.iter().enumerate().filter(|(_, token)| scope.contains(&token.stem)) {
             let score = share(part(place.saturating_sub(REACH + 1), place + REACH + 1));
-            let around = part(place.saturating_sub(BEFORE), place).iter().chain(part(place + 1, place + BEHIND));
-            let far = part(place.saturating_sub(FAR_BEFORE), place);
+            let around = part(place.saturating_sub(BEFORE.max(far)), place)
+                .iter()
+                .chain(part(place + 1, place + BEHIND));
+            let before = part(place.saturating_sub(FAR_BEFORE), place);
             if around.into_iter().any(|token| token.denial != Denial::None)
-                || far.iter().any(|token| token.denial == Denial::Forbidding)
+                || before.iter().any(|token| token.denial == Denial::Forbidding)
             {
                 denied = denied.max(score);
                 continue;
             }
-            let score = if tokens.iter().any(|token| token.denial != Denial::None) { score * ELSEWHERE } else { score };
+            let score = if tokens.iter().any(|token| token.denial != Denial::None) {
+                score * ELSEWHERE
+            } else {
+                score
+            };
             if asserted.0 < score {
                 asserted = (score, first + place);
             }
@@ -133,13 +144,19 @@ fn reversed(side: &Side, at: usize, (other, window): (&Side, &[usize]), weights:
 /// Where the words to both sides of a denial stand side by side: `is not closing` and `is closing`.
 fn undenied(side: &Side, at: usize, tokens: &[Token]) -> Option<usize> {
     let denial = side.tokens.get(at)?;
-    let before = if denial.denial == Denial::Joined { denial } else { side.tokens.get(at.checked_sub(1)?)? };
+    let before =
+        if denial.denial == Denial::Joined { denial } else { side.tokens.get(at.checked_sub(1)?)? };
     let after = side.tokens.get(at + 1)?;
     if before.sentence != after.sentence || before.sentence != denial.sentence {
         return None;
     }
     tokens.windows(2).position(|pair| match pair {
-        [one, two] => one.form == before.form && two.form == after.form && !one.denial.is_plain() && !two.denial.is_plain(),
+        [one, two] => {
+            one.form == before.form
+                && two.form == after.form
+                && !one.denial.is_plain()
+                && !two.denial.is_plain()
+        }
         _ => false,
     })
 }
@@ -149,12 +166,16 @@ fn key(token: &Token) -> u32 {
     if token.role == Role::Stop { token.form } else { token.stem }
 }
 
-/// The first content words behind the denial in its sentence.
-fn scope(side: &Side, at: usize) -> Vec<u32> {
-    let Some(sentence) = side.tokens.get(at).map(|token| token.sentence) else { return Vec::new() };
-    let behind = side.tokens.iter().skip(at + 1).take(REACH);
-    let content = behind.take_while(|token| token.sentence == sentence).filter(|token| token.role != Role::Stop);
-    content.take(SCOPE).map(|token| token.stem).collect()
+/// The first content words behind the denial in its sentence, and how far away the last of them is.
+fn scope(side: &Side, at: usize) -> (Vec<u32>, usize) {
+    let Some(sentence) = side.tokens.get(at).map(|token| token.sentence) else { return Default::default() };
+    let behind = side.tokens.iter().enumerate().skip(at + 1).take(REACH);
+    let content = behind.take_while(|(_, token)| token.sentence == sentence);
+    let content = content.filter(|(_, token)| token.role != Role::Stop).take(SCOPE);
+    content.fold(Default::default(), |(mut stems, _): (Vec<u32>, usize), (place, token)| {
+        stems.push(token.stem);
+        (stems, place - at)
+    })
 }
 
 /// The words around the denial in its sentence, each once, with their weights.
@@ -164,7 +185,8 @@ fn company(side: &Side, at: usize, weights: &Weights) -> Vec<(u32, f64)> {
     let near = near.filter(|(_, token)| token.sentence == sentence && token.denial != Denial::Plain);
     let mut words: Vec<(u32, f64)> = near
         .map(|(place, token)| {
-            let weight = if token.role == Role::Stop { GRAMMAR * weights.rare } else { weights.of(token.stem) };
+            let weight =
+                if token.role == Role::Stop { GRAMMAR * weights.rare } else { weights.of(token.stem) };
             (key(token), weight / (1.0 + count(place.abs_diff(at)) / FADE))
         })
         .collect();

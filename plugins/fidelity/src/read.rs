@@ -52,6 +52,8 @@ pub(crate) struct Token {
     pub(crate) sentence: usize,
     pub(crate) start: usize,
     pub(crate) end: usize,
+    /// What it may be known by as a part of a name; empty where it is none.
+    pub(crate) keys: Vec<u32>,
     capital: bool,
     /// First of its sentence, its quotation or its line, where a capital says nothing.
     opens: bool,
@@ -216,6 +218,7 @@ fn side(text: &str, vocabulary: &mut Vocabulary) -> Side {
                 sentence,
                 start: word.start,
                 end: word.end,
+                keys: Vec::new(),
                 capital: word.capital,
                 opens,
                 acronym: is_acronym(text.get(word.start..word.end).unwrap_or_default()),

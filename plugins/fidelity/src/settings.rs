@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use limits::{Family, Limits};
 pub(crate) use limits::Held;
+pub use limits::{Family, Limits};
 
 /// What becomes of a rewrite that fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -70,7 +70,9 @@ impl<'a> Fits<'a> {
     /// The place that the mention `one` of the rewrite took from something else, and how surely.
     fn taken(&self, one: usize, own: f64) -> Swap {
         let mut taken = Swap::default();
-        let Some(company) = self.rewrites.get(one).filter(|company| 0.0 < company.total) else { return taken };
+        let Some(company) = self.rewrites.get(one).filter(|company| 0.0 < company.total) else {
+            return taken;
+        };
         for (place, other) in self.sources.iter().enumerate() {
             let theirs = self.at(one, place);
             if theirs - own <= taken.score * company.total
@@ -79,7 +81,8 @@ impl<'a> Fits<'a> {
             {
                 continue;
             }
-            let score = (theirs - own).min(theirs - self.explained.get(place).copied().unwrap_or(0.0)) / company.total;
+            let score = (theirs - own).min(theirs - self.explained.get(place).copied().unwrap_or(0.0))
+                / company.total;
             let score = score * self.doubt(company, other);
             if taken.score < score {
                 taken = Swap { score: score.min(1.0), found: Some((one, place)) };
@@ -96,8 +99,12 @@ impl<'a> Fits<'a> {
             same.map(|same| same.sentence.abs_diff(sentence)).min()
         };
         match beside(&self.sources, company.mention, other.sentence) {
-            Some(0) if beside(&self.rewrites, other.mention, company.sentence).is_none_or(|far| 1 < far) => 0.0,
-            Some(1) if beside(&self.rewrites, other.mention, company.sentence).is_none_or(|far| 1 < far) => NEAR,
+            Some(0) if beside(&self.rewrites, other.mention, company.sentence).is_none_or(|far| 1 < far) => {
+                0.0
+            }
+            Some(1) if beside(&self.rewrites, other.mention, company.sentence).is_none_or(|far| 1 < far) => {
+                NEAR
+            }
             _ => 1.0,
         }
     }

@@ -13,8 +13,7 @@ pub(super) struct Found {
 /// Reads the figures that begin at `start`.
 pub(super) fn read(symbols: &[(usize, char)], start: usize) -> Found {
     let end = end(symbols, start);
-    let figures: String =
-        symbols.iter().skip(start).take(end - start).map(|(_, symbol)| symbol).collect();
+    let figures: String = symbols.iter().skip(start).take(end - start).map(|(_, symbol)| symbol).collect();
     let after = |at: usize| symbols.get(at).map(|(_, symbol)| *symbol);
     let is_item = figures.bytes().all(|byte| byte.is_ascii_digit())
         && matches!(after(end), Some('.' | ')'))

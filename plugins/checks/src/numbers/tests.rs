@@ -72,22 +72,31 @@ fn numbers_have_places_and_kinds() {
     };
     let check = |text: &str, expected: &[(&str, Written)]| {
         let found = found(text);
-        let found: Vec<(&str, Written)> = found.iter().map(|(text, written)| (text.as_str(), *written)).collect();
+        let found: Vec<(&str, Written)> =
+            found.iter().map(|(text, written)| (text.as_str(), *written)).collect();
         assert_eq!(found, expected, "{text}");
     };
-    check("on 12 July 2013", &[("12", Written::Figures), ("July", Written::Month), ("2013", Written::Figures)]);
-    check("some 4.2 million of two hundred thousand", &[
-        ("4.2 million", Written::Figures),
-        ("two hundred thousand", Written::Words),
-    ]);
-    check("1. The 2nd one\n  2) half", &[("2nd", Written::Figures), ("one", Written::Loose), ("half", Written::Loose)]);
+    check(
+        "on 12 July 2013",
+        &[("12", Written::Figures), ("July", Written::Month), ("2013", Written::Figures)],
+    );
+    check(
+        "some 4.2 million of two hundred thousand",
+        &[("4.2 million", Written::Figures), ("two hundred thousand", Written::Words)],
+    );
+    check(
+        "1. The 2nd one\n  2) half",
+        &[("2nd", Written::Figures), ("one", Written::Loose), ("half", Written::Loose)],
+    );
     check("we may go", &[]);
     check("B2B and R2D2", &[("2B", Written::Figures), ("2", Written::Figures), ("2", Written::Figures)]);
 }
 
 #[test]
 fn hostile_texts_cost_little() {
-    for text in ["1".repeat(1 << 18), "1,".repeat(1 << 17), "million ".repeat(1 << 15), "a hundred ".repeat(1 << 14)] {
+    for text in
+        ["1".repeat(1 << 18), "1,".repeat(1 << 17), "million ".repeat(1 << 15), "a hundred ".repeat(1 << 14)]
+    {
         find(&text);
     }
 }

@@ -15,11 +15,12 @@ pub(super) fn find(source: &mut Side, rewrite: &mut Side, vocabulary: &mut Vocab
     }
     // A word that is also written small is no name where it opens a sentence.
     let tokens = || sides.iter().flat_map(|side| side.tokens.iter());
-    let small: BTreeSet<u32> =
-        tokens().filter(|token| !token.capital).map(|token| token.form).collect();
+    let small: BTreeSet<u32> = tokens().filter(|token| !token.capital).map(|token| token.form).collect();
     let named: BTreeSet<u32> = sides
         .iter()
-        .flat_map(|side| side.tokens.iter().filter(|token| token.capital && !token.opens && !is_heading(side, token)))
+        .flat_map(|side| {
+            side.tokens.iter().filter(|token| token.capital && !token.opens && !is_heading(side, token))
+        })
         .map(|token| token.form)
         .collect();
     let is_name = |side: &Side, token: &Token| {
@@ -31,9 +32,12 @@ pub(super) fn find(source: &mut Side, rewrite: &mut Side, vocabulary: &mut Vocab
         token.capital && token.role == Role::Content && told || token.acronym && !is_heading(side, token)
     };
     let found = sides.map(|side| mentions(side, &is_name, vocabulary));
-    let [in_source, in_rewrite] = found;
-    source.names = in_source;
-    rewrite.names = in_rewrite;
+    for (side, (names, keys)) in [source, rewrite].into_iter().zip(found) {
+        side.names = names;
+        for (token, keys) in side.tokens.iter_mut().zip(keys) {
+            token.keys = keys;
+        }
+    }
 }
 
 fn capitals(side: &Side) -> f64 {
@@ -41,7 +45,7 @@ fn capitals(side: &Side) -> f64 {
     palimpsest_checks::runs::share(inner().filter(|token| token.capital).count(), inner().count())
 }
 
-/// Whether most content words of the token's sentence have capitals.
+/// Whether four of five content words of the token's sentence have capitals.
 fn is_heading(side: &Side, token: &Token) -> bool {
     const LONGEST: usize = 16;
     let sentence = side.sentence(token.sentence);
@@ -49,20 +53,30 @@ fn is_heading(side: &Side, token: &Token) -> bool {
         return false;
     }
     let content = || sentence.iter().filter(|token| token.role == Role::Content);
-    content().count() < 2 * content().filter(|token| token.capital).count()
-        && 4 < content().count()
+    let capitals = content().filter(|token| token.capital).count();
+    content().count() * 4 <= capitals * 5 && 4 < content().count()
 }
 
-fn mentions(side: &Side, is_name: &dyn Fn(&Side, &Token) -> bool, vocabulary: &mut Vocabulary) -> Vec<Mention> {
+fn mentions(
+    side: &Side,
+    is_name: &dyn Fn(&Side, &Token) -> bool,
+    vocabulary: &mut Vocabulary,
+) -> (Vec<Mention>, Vec<Vec<u32>>) {
     let mut mentions: Vec<Mention> = Vec::new();
+    let mut all: Vec<Vec<u32>> = vec![Vec::new(); side.tokens.len()];
     let mut before = false;
     for (at, token) in side.tokens.iter().enumerate() {
         let name = is_name(side, token);
         if name {
             let keys = keys(token, vocabulary);
+            if let Some(place) = all.get_mut(at) {
+                place.clone_from(&keys);
+            }
             match mentions.last_mut() {
                 Some(last)
-                    if before && !token.opens && side.tokens.get(last.last).is_some_and(|last| token.start - last.end <= 1) =>
+                    if before
+                        && !token.opens
+                        && side.tokens.get(last.last).is_some_and(|last| token.start - last.end <= 1) =>
                 {
                     last.last = at;
                     last.keys.extend(keys);
@@ -72,7 +86,7 @@ fn mentions(side: &Side, is_name: &dyn Fn(&Side, &Token) -> bool, vocabulary: &m
         }
         before = name;
     }
-    mentions
+    (mentions, all)
 }
 
 /// A name's word, without what the grammar adds; and what else it may be called.
@@ -89,9 +103,11 @@ fn keys(token: &Token, vocabulary: &mut Vocabulary) -> Vec<u32> {
 /// `Argentina` and `Argentinian`, `China` and `Chinese`, `Banksy` and `Banksys`.
 fn root(word: &str) -> String {
     const ENDINGS: [&str; 16] = [
-        "inians", "inian", "ians", "ian", "ans", "an", "ese", "ish", "ers", "er", "ia", "es", "s", "a", "y", "e",
+        "inians", "inian", "ians", "ian", "ans", "an", "ese", "ish", "ers", "er", "ia", "es", "s", "a", "y",
+        "e",
     ];
     const SHORTEST: usize = 4;
-    let base = ENDINGS.iter().find_map(|ending| word.strip_suffix(ending).filter(|base| SHORTEST <= base.len()));
+    let base =
+        ENDINGS.iter().find_map(|ending| word.strip_suffix(ending).filter(|base| SHORTEST <= base.len()));
     format!("@{}", base.unwrap_or(word))
 }

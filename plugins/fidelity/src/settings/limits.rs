@@ -43,20 +43,20 @@ pub struct Limits {
     /// The family whose limits are meant where this table has none: `paraphrase`, `condensed`, `questions` or `free`.
     pub family: Option<Family>,
     /// The most that a number may look new, from 0 to 1: 0.25 is a small number in words that the source has not, 0.5 one in
-    /// figures, and more means that the source has another number in its place. Default 0.5 for paraphrases and condensed
-    /// styles. Above it: `new_number`.
+    /// figures, and more means that the source has another number in its place. Default 0.6: a number that is only new is
+    /// doubtful; 0.4 lets none in figures pass. Above it: `new_number`.
     pub new_number: Option<f64>,
     /// The most that a number of the source may look as if it stood in another one's place: the share of the words around it
-    /// that it would have to itself there. Default 0.2. Above it: `number_swap`.
+    /// that it would have to itself there. Default 0.25. Above it: `number_swap`.
     pub number_swap: Option<f64>,
-    /// As `new_number`, for names; 0.25 is a title such as `Queen`. Default 0.45: one new name fails. Above it: `new_name`.
+    /// As `new_number`, for names; 0.25 is a title such as `Queen`. Default 0.6; 0.4 lets no new name pass. Above it: `new_name`.
     pub new_name: Option<f64>,
-    /// As `number_swap`, for names. Default 0.45. Above it: `name_swap`.
+    /// As `number_swap`, for names. Default 0.5. Above it: `name_swap`.
     pub name_swap: Option<f64>,
-    /// The most that a sentence may look like the denial of one of the source's, or the other way round. Default 0.5. Above
+    /// The most that a sentence may look like the denial of one of the source's, or the other way round. Default 0.55. Above
     /// it: `negation`.
     pub negation: Option<f64>,
-    /// The most of a sentence's words, rare ones for more, that nothing in the source supports. Default 0.62. Above it:
+    /// The most of a sentence's words, rare ones for more, that nothing in the source supports. Default 0.65. Above it:
     /// `addition`.
     pub addition: Option<f64>,
     /// The most of the rewrite's content words, each once, that the source may not have. Default 0.5. Above it: `addition`.
@@ -141,12 +141,12 @@ impl Held {
     pub(crate) fn of(family: Family) -> Self {
         let paraphrase = Self {
             family,
-            new_number: 0.5,
-            number_swap: 0.2,
-            new_name: 0.45,
-            name_swap: 0.45,
-            negation: 0.5,
-            addition: 0.62,
+            new_number: 0.6,
+            number_swap: 0.25,
+            new_name: 0.6,
+            name_swap: 0.5,
+            negation: 0.55,
+            addition: 0.65,
             novelty: 0.5,
             coverage: 0.2,
             min_length: 0.3,
