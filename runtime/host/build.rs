@@ -5,12 +5,13 @@ use std::process::Command;
 use std::{env, fs, io};
 
 /// The stages that are built in, by the names that pipeline files use; each is the package `palimpsest-NAME`.
-const BUILT_IN: [&str; 12] = [
+const BUILT_IN: [&str; 13] = [
     "annotate",
     "cleanup",
     "decontaminate",
     "dedup",
     "extract",
+    "fidelity",
     "language",
     "pii",
     "quality",

@@ -208,7 +208,7 @@ fn names(text: &str) -> Vec<Place> {
             let end = word.start + bare.len();
             match names.last_mut() {
                 Some(last) if text.get(last.1..word.start).is_some_and(|gap| gap == " " || gap == "\n") => {
-                    last.1 = end
+                    last.1 = end;
                 }
                 _ => names.push((word.start, end)),
             }

@@ -97,6 +97,6 @@ fn hostile_texts_cost_little() {
     for text in
         ["1".repeat(1 << 18), "1,".repeat(1 << 17), "million ".repeat(1 << 15), "a hundred ".repeat(1 << 14)]
     {
-        find(&text);
+        assert!(find(&text).len() <= text.len());
     }
 }
