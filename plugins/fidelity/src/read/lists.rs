@@ -194,7 +194,7 @@ const FOREIGN_STOP: &[&str] = &[
     "dem", "den", "der", "des", "di", "dies", "diese", "do", "dos", "du", "durch", "e", "een", "ein", "eine",
     "einem", "einen", "einer", "el", "elle", "en", "er", "es", "est", "et", "eu", "fue", "für", "gli",
     "haben", "het", "hij", "ich", "ihre", "il", "ils", "im", "ist", "je", "kan", "la", "las", "le", "les",
-    "leur", "los", "mais", "met", "mit", "más", "na", "nach", "naar", "ne", "nel", "nella", "niet", "noch",
+    "leur", "los", "mais", "met", "mit", "más", "na", "naar", "nach", "ne", "nel", "nella", "niet", "noch",
     "nous", "não", "o", "oder", "ook", "os", "ou", "para", "pas", "per", "por", "pour", "que", "qui", "se",
     "sein", "sich", "sie", "sind", "son", "sono", "sur", "te", "um", "un", "una", "und", "une", "van",
     "voor", "vous", "werden", "wie", "wir", "zu",
