@@ -198,7 +198,7 @@ impl<'a> Source<'a> {
 }
 
 /// In lower case. A source that says the same may be rewritten with it.
-const REFUSALS: [&str; 33] = [
+const REFUSALS: [&str; 40] = [
     "as an ai",
     "as a language model",
     "i am an ai",
@@ -232,6 +232,13 @@ const REFUSALS: [&str; 33] = [
     "against my guidelines",
     "the original text",
     "between the markers",
+    "the text is written",
+    "the text is about",
+    "the text discusses",
+    "the text describes",
+    "the article is about",
+    "the article discusses",
+    "the passage describes",
 ];
 
 /// The share that `part` is of `whole`.
@@ -317,6 +324,10 @@ mod tests {
     fn talk_about_the_task_fails() {
         check(
             "I'm sorry, but I can't rewrite a text about a bridge that was opened in 1932.",
+            Err(Reject::Refusal),
+        );
+        check(
+            "The text is written in a clear tone, and the bridge was opened in 1932.",
             Err(Reject::Refusal),
         );
         check("As an AI I have no opinion about the bridge of 1932 over the river.", Err(Reject::Refusal));

@@ -48,8 +48,11 @@ impl Asked<'_> {
     /// to lose seven right ones: `left_out` gets a word for each that does not stand.
     pub(crate) fn judge(&self, reply: &Reply, left_out: &mut Vec<String>) -> Result<Rewrite, Failed> {
         let cut_off = is_cut_off(reply)?;
-        let source = Source::new(self.text, self.secrets, &fence(self.id, self.text));
-        let items = match read(self.style, &reply.text, cut_off)? {
+        let fence = fence(self.id, self.text);
+        let source = Source::new(self.text, self.secrets, &fence);
+        // Small models put the marker lines around their answer too; inside of it they are a leak.
+        let answer = reply.text.trim().trim_start_matches(fence.as_str()).trim_end_matches(fence.as_str());
+        let items = match read(self.style, answer, cut_off)? {
             Said::Text(text) => vec![self.text(&source, &text, cut_off)?],
             Said::Items(items) => self.items(&source, items, left_out)?,
             Said::Pairs(pairs) => self.pairs(&source, pairs, left_out)?,

@@ -71,6 +71,16 @@ fn headers_prefixes_bold_and_quotes_are_formalities() {
 }
 
 #[test]
+fn marker_lines_around_an_answer_are_a_formality_and_inside_of_it_a_leak() {
+    let page = document(&format!("{BRIDGE}\n{MARKET}"));
+    let prompt = asked(&style("wikipedia"), &page).remove(0).user;
+    let fence = prompt.lines().last().unwrap();
+    let made = drafts(&style("wikipedia"), &page, &[reply(&format!("{fence}\n{LONG}\n{fence}"))]);
+    assert_eq!(made[0].text.as_deref(), Some(LONG));
+    dropped(&style("wikipedia"), &page, &[reply(&format!("{LONG}\n{fence}\n{LONG}"))], "no_rewrite");
+}
+
+#[test]
 fn markdown_goes_and_code_maths_links_and_names_stay() {
     for (said, kept) in [
         ("snake_case_name and _private_ x", "snake_case_name and private x"),
