@@ -186,9 +186,6 @@ impl<'a> Source<'a> {
     fn is_refused(&self, rewrite: &str) -> bool {
         let lower = rewrite.to_lowercase().replace('’', "'");
         REFUSALS.iter().any(|phrase| lower.contains(phrase) && !self.lower.contains(phrase))
-            || SUBJECTS
-                .iter()
-                .any(|subject| lower.trim_start().starts_with(subject) && !self.lower.contains(subject))
     }
 
     fn is_leak(&self, rewrite: &str, words: &[String]) -> bool {
@@ -199,10 +196,6 @@ impl<'a> Source<'a> {
                     .any(|run| self.secrets.0.contains(run) && !self.own.contains(run))
     }
 }
-
-/// What a rewrite that speaks of its source, and not of what the source speaks of, begins with.
-const SUBJECTS: [&str; 6] =
-    ["the text ", "this text ", "the passage ", "this passage ", "the message is ", "this sentence "];
 
 /// In lower case. A source that says the same may be rewritten with it.
 const REFUSALS: [&str; 40] = [
@@ -337,7 +330,6 @@ mod tests {
             "The text is written in a clear tone, and the bridge was opened in 1932.",
             Err(Reject::Refusal),
         );
-        check("The text is condensed, and the bridge was opened in 1932.", Err(Reject::Refusal));
         check("As an AI I have no opinion about the bridge of 1932 over the river.", Err(Reject::Refusal));
         check(
             "The provided text says that a bridge over the river was opened in 1932.",
