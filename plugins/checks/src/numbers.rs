@@ -51,11 +51,17 @@ pub fn find(text: &str) -> Vec<Number> {
             let item = opens && found.is_item;
             if !item {
                 let (start, end) = (place(at), place(found.end));
-                numbers.push(Number { start, end, readings: found.readings, written: Written::Figures });
+                numbers.push(Number {
+                    start,
+                    end,
+                    readings: spans(found.readings, &symbols, found.end),
+                    written: Written::Figures,
+                });
             }
             at = found.end;
         } else if symbol.is_alphabetic() {
             let (number, next) = word_number(&symbols, at);
+            let number = number.map(|(readings, written)| (spans(readings, &symbols, next), written));
             if let Some((readings, written)) = number {
                 numbers.push(Number { start: place(at), end: place(next), readings, written });
             }
@@ -126,6 +132,20 @@ fn next_word(symbols: &[(usize, char)], end: usize) -> Option<usize> {
     let between = symbols.get(end)?.1;
     let letter = symbols.get(end + 1)?.1;
     (matches!(between, ' ' | '-' | '\n') && letter.is_alphabetic()).then_some(end + 1)
+}
+
+/// The readings of a number before a word for several, `two decades` and `3 dozen`, and what that comes to.
+fn spans(mut readings: Vec<String>, symbols: &[(usize, char)], end: usize) -> Vec<String> {
+    let each: u32 = match next_word(symbols, end).map(|at| word_at(symbols, at).0).as_deref() {
+        Some("decade" | "decades") => 10,
+        Some("dozen") => 12,
+        Some("century" | "centuries") => 100,
+        _ => return readings,
+    };
+    let products = readings.iter().filter_map(|one| one.parse::<u32>().ok()?.checked_mul(each));
+    let products: Vec<String> = products.map(|product| product.to_string()).collect();
+    readings.extend(products);
+    readings
 }
 
 const MAX_ZEROS: usize = 18;

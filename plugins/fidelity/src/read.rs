@@ -118,25 +118,31 @@ pub(crate) fn pair(source: &str, rewrite: &str) -> Pair {
     Pair { source, rewrite }
 }
 
-/// The text with the punctuation of old Macintoshes that was read as Latin letters (`donÕt`, `Òyes,Ó`) led back. An `Õ`
-/// between small letters is in no language.
+/// The text with apostrophes, quotes and dashes that were read in a wrong encoding led back: those of old Macintoshes
+/// (`donÕt`, `Òyes,Ó`), and what is left of an apostrophe when its character was cut to a byte. An `Õ` between small letters
+/// is in no language.
 pub(crate) fn mended(text: &str) -> Cow<'_, str> {
-    let mut before = ' ';
-    let odd = text.contains('Õ')
-        && text.chars().zip(text.chars().skip(1)).any(|(symbol, after)| {
-            let odd = symbol == 'Õ' && before.is_lowercase() && after.is_lowercase();
+    const CUT: [char; 2] = ['\u{19}', '\u{92}'];
+    let between = |is: &dyn Fn(char) -> bool| {
+        let mut before = ' ';
+        text.chars().zip(text.chars().skip(1)).any(|(symbol, after)| {
+            let odd = is(symbol) && before.is_lowercase() && after.is_lowercase();
             before = symbol;
             odd
-        });
-    if !odd {
+        })
+    };
+    let cut = text.contains(CUT);
+    let macintosh = text.contains('Õ') && between(&|symbol| symbol == 'Õ');
+    if !cut && !macintosh {
         return Cow::Borrowed(text);
     }
     let mend = |symbol| match symbol {
-        'Õ' => '’',
-        'Ò' => '“',
-        'Ó' => '”',
-        'Ð' => '–',
-        'Ô' => '‘',
+        '\u{19}' | '\u{92}' => '’',
+        'Õ' if macintosh => '’',
+        'Ò' if macintosh => '“',
+        'Ó' if macintosh => '”',
+        'Ð' if macintosh => '–',
+        'Ô' if macintosh => '‘',
         other => other,
     };
     Cow::Owned(text.chars().map(mend).collect())

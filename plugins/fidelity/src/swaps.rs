@@ -98,13 +98,11 @@ impl<'a> Fits<'a> {
             let same = companies.iter().filter(|same| same.mention.is(wanted));
             same.map(|same| same.sentence.abs_diff(sentence)).min()
         };
-        match beside(&self.sources, company.mention, other.sentence) {
-            Some(0) if beside(&self.rewrites, other.mention, company.sentence).is_none_or(|far| 1 < far) => {
-                0.0
-            }
-            Some(1) if beside(&self.rewrites, other.mention, company.sentence).is_none_or(|far| 1 < far) => {
-                NEAR
-            }
+        let there = beside(&self.sources, company.mention, other.sentence);
+        let here = beside(&self.rewrites, other.mention, company.sentence).unwrap_or(usize::MAX);
+        match there {
+            Some(0) if 0 < here => 0.0,
+            Some(1) if 1 < here => NEAR,
             _ => 1.0,
         }
     }
