@@ -42,10 +42,10 @@ pub(crate) fn of(source: &str, rewrite: &str) -> Measures {
     let aligned = align::align(&pair, &weights);
     let (copied_words, copied) = copied(&pair);
     let forms = |side: &Side| side.tokens.iter().map(|token| token.form).collect::<Vec<_>>();
-    let fits = |of: fn(&Side) -> &[Mention]| {
-        Fits::new((&pair.source, of(&pair.source)), (&pair.rewrite, of(&pair.rewrite)), &weights)
+    let fits = |of: fn(&Side) -> &[Mention], pronouns: bool| {
+        Fits::new((&pair.source, of(&pair.source)), (&pair.rewrite, of(&pair.rewrite)), &weights, pronouns)
     };
-    let (numbers, names) = (fits(|side| &side.numbers), fits(|side| &side.names));
+    let (numbers, names) = (fits(|side| &side.numbers, false), fits(|side| &side.names, true));
     Measures {
         new_number: new_numbers(&pair, &numbers, rewrite),
         number_swap: swapped(

@@ -39,6 +39,8 @@ pub(crate) struct Fits<'a> {
     sources: Vec<Company<'a>>,
     rewrites: Vec<Company<'a>>,
     fits: Vec<Vec<f64>>,
+    /// Whether a pronoun may stand for a mention.
+    pronouns: bool,
     /// For each place how well what it has fits there, where the rewrite has it.
     explained: Vec<f64>,
 }
@@ -48,6 +50,7 @@ impl<'a> Fits<'a> {
         source: (&Side, &'a [Mention]),
         rewrite: (&Side, &'a [Mention]),
         weights: &Weights,
+        pronouns: bool,
     ) -> Self {
         let sources = companies(source, weights);
         let rewrites = companies(rewrite, weights);
@@ -55,7 +58,7 @@ impl<'a> Fits<'a> {
             .iter()
             .map(|one| sources.iter().map(|other| fit(one, other, weights)).collect())
             .collect();
-        let mut all = Self { sources, rewrites, fits, explained: Vec::new() };
+        let mut all = Self { sources, rewrites, fits, explained: Vec::new(), pronouns };
         all.explained = (0..all.sources.len()).map(|place| all.explain(place)).collect();
         all
     }
@@ -104,7 +107,8 @@ impl<'a> Fits<'a> {
         let there = beside(&self.sources, company.mention, other.sentence);
         let here = beside(&self.rewrites, other.mention, company.sentence).unwrap_or(usize::MAX);
         match there {
-            Some(0) if 0 < here => 0.0,
+            // A pronoun in the next sentence may stand for a name, never for a number.
+            Some(0) if usize::from(!self.pronouns) < here => 0.0,
             Some(1) if 1 < here => NEAR,
             _ => 1.0,
         }
