@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// In lower case with straight apostrophes. A source that says the same may be rewritten with it.
-const PHRASES: [&str; 30] = [
+const PHRASES: [&str; 45] = [
     "as an ai",
     "as a language model",
     "i am an ai",
@@ -34,6 +34,21 @@ const PHRASES: [&str; 30] = [
     "here is the rewritten",
     "here's the rewritten",
     "let me know if you",
+    "i cannot rewrite",
+    "i can't rewrite",
+    "i cannot comply",
+    "i can't comply",
+    "please provide the text",
+    "no text was provided",
+    "against my guidelines",
+    "between the markers",
+    "the text is written",
+    "the text is about",
+    "the text discusses",
+    "the text describes",
+    "the article is about",
+    "the article discusses",
+    "the passage describes",
 ];
 
 /// The first phrase of a refusal or of talk about the task that the rewrite has and its source has not.

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::numbers::{self, Numbers};
+use palimpsest_checks::numbers::{self, Numbers};
+use palimpsest_checks::talk;
 
 /// Why a rewrite was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +89,7 @@ fn runs(words: &[String], length: usize) -> Vec<u64> {
 pub(crate) struct Source<'a> {
     characters: usize,
     words: Vec<String>,
-    lower: String,
+    text: &'a str,
     numbers: Numbers,
     repeated: f64,
     secrets: &'a Secrets,
@@ -99,7 +100,7 @@ pub(crate) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// `fence`: the line that stood around it.
-    pub(crate) fn new(segment: &str, secrets: &'a Secrets, fence: &str) -> Self {
+    pub(crate) fn new(segment: &'a str, secrets: &'a Secrets, fence: &str) -> Self {
         let words = words(segment);
         let own = if secrets.0.is_empty() {
             BTreeSet::new()
@@ -108,7 +109,7 @@ impl<'a> Source<'a> {
         };
         Self {
             characters: segment.trim().chars().count(),
-            lower: segment.to_lowercase(),
+            text: segment,
             numbers: numbers::of(segment),
             repeated: repeated(&words),
             secrets,
@@ -174,18 +175,13 @@ impl<'a> Source<'a> {
     }
 
     fn check_talk(&self, text: &str, words: &[String]) -> Result<(), Reject> {
-        if self.is_refused(text) {
+        if talk::refusal(self.text, text).is_some() {
             return Err(Reject::Refusal);
         }
         if self.is_leak(text, words) {
             return Err(Reject::PromptLeak);
         }
         Ok(())
-    }
-
-    fn is_refused(&self, rewrite: &str) -> bool {
-        let lower = rewrite.to_lowercase().replace('’', "'");
-        REFUSALS.iter().any(|phrase| lower.contains(phrase) && !self.lower.contains(phrase))
     }
 
     fn is_leak(&self, rewrite: &str, words: &[String]) -> bool {
@@ -196,50 +192,6 @@ impl<'a> Source<'a> {
                     .any(|run| self.secrets.0.contains(run) && !self.own.contains(run))
     }
 }
-
-/// In lower case. A source that says the same may be rewritten with it.
-const REFUSALS: [&str; 40] = [
-    "as an ai",
-    "as a language model",
-    "i am an ai",
-    "i'm an ai",
-    "ai language model",
-    "i cannot assist",
-    "i can't assist",
-    "i cannot help",
-    "i can't help",
-    "i cannot provide",
-    "i can't provide",
-    "i am unable to",
-    "i'm unable to",
-    "i'm sorry, but",
-    "i am sorry, but",
-    "the provided text",
-    "the given text",
-    "the text you provided",
-    "marker lines",
-    "rewritten version",
-    "rewritten text",
-    "more concise version",
-    "i cannot fulfill",
-    "i can't fulfill",
-    "i cannot rewrite",
-    "i can't rewrite",
-    "i cannot comply",
-    "i can't comply",
-    "please provide the text",
-    "no text was provided",
-    "against my guidelines",
-    "the original text",
-    "between the markers",
-    "the text is written",
-    "the text is about",
-    "the text discusses",
-    "the text describes",
-    "the article is about",
-    "the article discusses",
-    "the passage describes",
-];
 
 /// The share that `part` is of `whole`.
 fn share(part: usize, whole: usize) -> f64 {

@@ -11,7 +11,6 @@ mod gate;
 mod judge;
 mod languages;
 mod lists;
-mod numbers;
 mod plan;
 mod qa;
 mod read;

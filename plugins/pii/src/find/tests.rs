@@ -446,10 +446,10 @@ fn long_texts_take_linear_time() {
         "电话1",
         "+1 ",
     ] {
-        let found = find(&unit.repeat((1 << 19) / unit.len()), &ALL, true);
+        let found = find(&unit.repeat((1 << 20) / unit.len()), &ALL, true);
         assert!(found.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start));
     }
-    assert!(start.elapsed() < std::time::Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
 }
 
 /// Hits, misses and false alarms on sentences with made-up data; nothing was fitted to them.
