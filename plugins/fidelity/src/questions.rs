@@ -48,7 +48,8 @@ fn after<'a>(line: &'a str, labels: &[&str]) -> Option<&'a str> {
     labels.iter().any(|known| label.eq_ignore_ascii_case(known)).then(|| rest.trim_start_matches(['*', ' ']))
 }
 
-/// The share of the pairs whose answer has less than half of its content words in the source or its own question.
+/// The share of the pairs whose answer has less than half of its content words in the source or its own question, or none
+/// in the source: small models give the words of a question back.
 pub(crate) fn unanswerable(source: &str, pairs: &[Asked]) -> f64 {
     let stems = |text: &str| -> BTreeSet<String> {
         let plain = |word: &words::Word| {
@@ -61,7 +62,7 @@ pub(crate) fn unanswerable(source: &str, pairs: &[Asked]) -> f64 {
         let question = stems(&pair.question);
         let answer = stems(&pair.answer);
         let known = answer.iter().filter(|stem| source.contains(*stem) || question.contains(*stem)).count();
-        known * 2 < answer.len()
+        known * 2 < answer.len() || !answer.is_empty() && answer.is_disjoint(&source)
     };
     runs::share(pairs.iter().filter(is_unanswerable).count(), pairs.len())
 }
@@ -94,5 +95,10 @@ mod tests {
         assert_eq!(share("The bridge."), 0.0);
         assert_eq!(share("Yes."), 0.0);
         assert_eq!(share("A railway tunnel under mountains."), 1.0);
+        let echo = Asked {
+            question: "How is the weather?".to_owned(),
+            answer: "The weather is weather.".to_owned(),
+        };
+        assert_eq!(unanswerable("The bridge over the river was opened in 1932.", &[echo]), 1.0);
     }
 }
